@@ -1,0 +1,56 @@
+package channel
+
+import (
+	"context"
+	"net"
+)
+
+// A Conn is one end of an encrypted connection: what a client has of its
+// server, a server of each session, and two clients of the pipe between them.
+// *client.Client, *client.Pipe and *server.Session are Conns, so code written
+// for one works for all.
+//
+// All methods may be called by several goroutines at once. Calls that wait
+// stop at the end of their ctx or of the connection; a call that need not
+// wait succeeds even if its ctx is done already.
+type Conn interface {
+	// Peer says who the other end is. It does not change during a connection's life.
+	Peer() Peer
+
+	// Context is done when the connection is; context.Cause says why: ErrClosed,
+	// a *CloseError or a *LostError.
+	Context() context.Context
+
+	// Send queues body for the channel, as raw bytes. It copies body. It waits only while the
+	// receiver's credit for the channel is used up, or while too much is queued for the connection already.
+	// When Send returns nil the message arrives once and in order with the channel's others, or a later
+	// call (Send, Flush, or whatever ends the connection) says that it may not have.
+	Send(ctx context.Context, channel string, body []byte) error
+
+	// SendMessage is Send for a message with another encoding mark than Raw. It uses m's
+	// Channel, Body and Encoding.
+	SendMessage(ctx context.Context, m *Message) error
+
+	// Flush waits until the application at the other end has taken every message sent
+	// before: its handler started, or its receive call returned. It returns the refusal of a channel that
+	// the other end does not handle, as an *Error with CodeNoHandler.
+	Flush(ctx context.Context) error
+
+	// Request sends body as raw bytes and waits for the one answer. The error is an *Error if the other end
+	// answered with one. When ctx ends, the handler's ctx at the other end ends too.
+	Request(ctx context.Context, channel string, body []byte) (*Message, error)
+
+	// RequestMessage is Request for a message with another encoding mark than Raw.
+	RequestMessage(ctx context.Context, m *Message) (*Message, error)
+
+	// OpenStream opens a byte stream to whoever listens for name at the other end. It waits until that end
+	// has accepted; the error is an *Error with CodeNoListener or CodeBusy if it does not. The stream may outlive ctx.
+	OpenStream(ctx context.Context, name string) (net.Conn, error)
+
+	// Close sends what Send accepted, says goodbye and ends the connection. It waits for the network at most a few seconds,
+	// and not for the other application: call Flush first if that matters.
+	Close() error
+
+	// CloseWithReason is Close with a code and a text of at most 255 bytes that the other end sees as a *CloseError.
+	CloseWithReason(code Code, text string) error
+}

@@ -1,0 +1,30 @@
+// Package channel is the vocabulary that clients and servers share: messages,
+// channels, peers, handlers and errors.
+//
+// A message is a body on a named channel. It is sent on a [Conn], which is a
+// client's connection to its server, a server's session with a client, or an
+// end-to-end encrypted pipe between two clients: the same verbs work on each.
+//
+//	err := conn.Send(ctx, "news", []byte("Hello, World!"))
+//	answer, err := conn.Request(ctx, "square", []byte("12"))
+//
+// At the other end a [Mux] finds the [Handler] of the channel:
+//
+//	var mux channel.Mux
+//	mux.Handle("news", func(ctx context.Context, from channel.Conn, m *channel.Message) error {
+//		fmt.Printf("%s says %s\n", m.From.Name, m.Body)
+//		return nil
+//	})
+//
+// A typed channel is defined once and used at both ends; its values travel
+// as CBOR:
+//
+//	var Grade = channel.Of[int]("grade")
+//
+//	err := Grade.Send(ctx, conn, 100)
+//	Grade.Handle(&mux, func(ctx context.Context, from channel.Conn, n int) error { … })
+//
+// Errors carry a [Code]; errors.Is(err, channel.CodeBusy) asks for it.
+// [ErrClosed] means that this end closed the connection, a *[CloseError] that
+// the other end did, a *[LostError] that nobody did.
+package channel

@@ -1,0 +1,91 @@
+package channel
+
+import (
+	"context"
+	"errors"
+)
+
+// Encoding says how a message's body is to be read. It is a mark for the
+// receiving application; nothing on the way looks into bodies.
+type Encoding uint8
+
+// The encodings of docs/protocol.md, section 8.
+const (
+	Raw  Encoding = 0 // bytes of the application's own making
+	Text Encoding = 1 // UTF-8
+	CBOR Encoding = 2 // one data item, RFC 8949: what typed channels send
+)
+
+// String gives the encoding's name.
+func (e Encoding) String() string {
+	switch e {
+	case Raw:
+		return "raw"
+	case Text:
+		return "text"
+	case CBOR:
+		return "cbor"
+	}
+	return "unknown encoding"
+}
+
+// A Message is what arrived on a channel, or is to be sent on one.
+type Message struct {
+	Channel  string
+	Body     []byte // of a received message: the receiver's to keep and to change
+	Encoding Encoding
+
+	// From is the authenticated sender of a received message. It is shared by
+	// all messages of a connection: do not change it.
+	From *Peer
+
+	answerer Answerer
+}
+
+// An Answerer carries the answer of a request back to who asked. It is
+// implemented by connections, for NewRequest; applications call Message.Reply.
+type Answerer interface {
+	// Answer sends the one answer, waiting as Send does. A second answer is ErrAnswered.
+	Answer(ctx context.Context, enc Encoding, body []byte) error
+	// AnswerError sends an error as the one answer.
+	AnswerError(code Code, text string) error
+}
+
+// ErrNotRequest is returned by Reply on a message that asks for no answer.
+var ErrNotRequest = errors.New("channel: the message is not a request")
+
+// ErrAnswered is returned by Reply on a request that has been answered.
+var ErrAnswered = errors.New("channel: the request has been answered")
+
+// NewRequest marks m as a request whose answer goes to a. It is for
+// implementations of Conn.
+func NewRequest(m *Message, a Answerer) *Message {
+	m.answerer = a
+	return m
+}
+
+// IsRequest reports whether the sender waits for an answer.
+func (m *Message) IsRequest() bool { return m.answerer != nil }
+
+// Reply answers a request with raw bytes. It copies body. It waits for credit only if the answer is larger than
+// the asker made room for, and stops at ctx's end, at the connection's, or when the asker gives up.
+func (m *Message) Reply(ctx context.Context, body []byte) error {
+	return m.ReplyMessage(ctx, Raw, body)
+}
+
+// ReplyMessage is Reply with another encoding mark than Raw.
+func (m *Message) ReplyMessage(ctx context.Context, enc Encoding, body []byte) error {
+	if m.answerer == nil {
+		return ErrNotRequest
+	}
+	return m.answerer.Answer(ctx, enc, body)
+}
+
+// ReplyError answers a request with an error, which the asker gets as an *Error.
+// A handler does the same by returning an error.
+func (m *Message) ReplyError(code Code, text string) error {
+	if m.answerer == nil {
+		return ErrNotRequest
+	}
+	return m.answerer.AnswerError(code, text)
+}

@@ -1,0 +1,104 @@
+package channel
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	"github.com/pysock/pysock/keys"
+)
+
+// A Handler takes a message of a channel. ctx ends when the connection does or, for a request, when the asker gives up.
+// from is the connection that the message came on: handlers may answer on it.
+//
+// Messages of one channel and one sender are handled one after another, in the order sent. A handler that takes its time delays that channel's
+// sender and nobody else.
+//
+// A request that the handler has not answered by Reply is answered when the handler returns: with its error or, if that is nil,
+// with an empty body. An *Error or a Code goes to the asker as it is, another error as CodeFailed with its text. What a handler
+// of a plain message returns is logged. A panic is logged with its stack, is CodeInternal to the asker, and ends nothing else.
+type Handler func(ctx context.Context, from Conn, m *Message) error
+
+// A Registrar takes handlers: a *Mux, or a *client.Client.
+type Registrar interface {
+	Handle(channel string, h Handler)
+}
+
+// A Route is what a Mux knows of a channel.
+type Route struct {
+	Handler Handler
+
+	// Concurrent is how many messages of one sender may be handled at once; 0 and 1 mean one after another.
+	Concurrent int
+}
+
+// A Mux finds the handler of a channel. Its zero value is empty and ready to
+// use. Handlers should be registered before the connections begin: a channel that a peer
+// has used and that was refused stays refused for that connection.
+type Mux struct {
+	mu       sync.RWMutex
+	routes   map[string]*Route
+	fallback *Route
+	version  atomic.Uint64
+}
+
+// Handle registers the handler of a channel. It panics if the name is not a
+// channel name, h is nil or the channel has a handler already: these are mistakes of the program.
+func (x *Mux) Handle(channel string, h Handler) { x.HandleConcurrent(channel, 1, h) }
+
+// HandleConcurrent is Handle for a handler that may be called for up to n messages of one
+// sender at once, in no particular order.
+func (x *Mux) HandleConcurrent(channel string, n int, h Handler) {
+	if err := keys.CheckChannel(channel); err != nil {
+		panic(fmt.Sprintf("channel: cannot handle %q: %v", channel, err))
+	}
+	if h == nil {
+		panic(fmt.Sprintf("channel: nil handler for %q", channel))
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if _, taken := x.routes[channel]; taken {
+		panic(fmt.Sprintf("channel: %q has a handler already", channel))
+	}
+	if x.routes == nil {
+		x.routes = make(map[string]*Route)
+	}
+	x.routes[channel] = &Route{Handler: h, Concurrent: max(n, 1)}
+	x.version.Add(1)
+}
+
+// Fallback registers a handler for the channels that have none. Without one such a channel is refused, and its
+// sender told so.
+func (x *Mux) Fallback(h Handler) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.fallback = nil
+	if h != nil {
+		x.fallback = &Route{Handler: h, Concurrent: 1}
+	}
+	x.version.Add(1)
+}
+
+// Route gives the route of a channel, the fallback's if it has none of its own, or nil.
+// A nil Mux has no routes.
+func (x *Mux) Route(channel string) *Route {
+	if x == nil {
+		return nil
+	}
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	if r, ok := x.routes[channel]; ok {
+		return r
+	}
+	return x.fallback
+}
+
+// Version changes whenever a handler is registered, so that a connection may keep a Route as
+// long as the version is the same.
+func (x *Mux) Version() uint64 {
+	if x == nil {
+		return 0
+	}
+	return x.version.Load()
+}

@@ -1,0 +1,32 @@
+package channel
+
+import (
+	"fmt"
+	"net"
+
+	"github.com/pysock/pysock/keys"
+)
+
+// A Peer is who is at the other end of a connection. The key is what was
+// proven; the name is the label that the server, or this end's own key file,
+// binds to that key.
+type Peer struct {
+	Name string
+	Key  keys.PublicKey
+
+	// Groups are the groups that the peer was in when the connection began, sorted.
+	// The slice is shared: do not change it.
+	Groups []string
+
+	// Addr is the network address of the other end, nil for a pipe.
+	Addr net.Addr
+
+	// Unverified is set for a peer whose key was taken from the server's word, under trust on first use, and
+	// not from a key file or an earlier comparison by people.
+	Unverified bool
+}
+
+// String gives the quoted name and the key's fingerprint.
+func (p Peer) String() string {
+	return fmt.Sprintf("%q (%s)", p.Name, p.Key.Fingerprint())
+}

@@ -1,0 +1,216 @@
+package link
+
+import (
+	"context"
+	"sync"
+
+	"github.com/pysock/pysock/channel"
+	"github.com/pysock/pysock/internal/wire"
+)
+
+// inRequest is a request of the other side. It is answered exactly once.
+type inRequest struct {
+	link      *Link
+	ch        *inChan
+	id        uint32
+	allowance uint32
+
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+
+	mu       sync.Mutex
+	handled  bool // a handler has it, and its ctx ends when the handler returns
+	answered bool
+	granted  chan struct{} // made when an answer is announced, closed when it is granted
+}
+
+func (l *Link) newInRequest(ch *inChan, start wire.MessageStart) (*inRequest, error) {
+	r := &inRequest{link: l, ch: ch, id: start.Request, allowance: start.Allowance}
+	r.ctx, r.cancel = context.WithCancelCause(l.handlers)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if _, taken := l.asked[r.id]; taken {
+		return nil, violated("request %d is outstanding already", r.id)
+	}
+	if len(l.asked) >= wire.MaxRequests {
+		return nil, violated("more than %d requests are outstanding", wire.MaxRequests)
+	}
+	l.asked[r.id] = r
+	return r, nil
+}
+
+// begin reports whether the request is still to be handled; one that was given up is answered and is not.
+func (r *inRequest) begin(byHandler bool) bool {
+	r.mu.Lock()
+	r.handled = byHandler
+	r.mu.Unlock()
+	if r.ctx.Err() == nil {
+		return true
+	}
+	_ = r.AnswerError(channel.CodeCanceled, "")
+	return false
+}
+
+// claim makes the caller the one who answers.
+func (r *inRequest) claim() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	first := !r.answered
+	r.answered = true
+	return first
+}
+
+// Answer sends the one answer. One that is larger than the asker made room for waits until the asker grants it.
+func (r *inRequest) Answer(ctx context.Context, enc channel.Encoding, body []byte) error {
+	l := r.link
+	cost := uint64(len(body)) + wire.MessageOverhead
+	if cost > uint64(l.cfg.PeerMaxMessage) && cost > uint64(r.allowance) {
+		return tooLarge(len(body), l.cfg.PeerMaxMessage) // not claimed: the handler may answer something smaller
+	}
+	if !r.claim() {
+		return channel.ErrAnswered
+	}
+	if cost > uint64(r.allowance) {
+		if err := r.awaitGrant(ctx, uint32(cost)); err != nil {
+			r.sendError(answerOf(err))
+			return err
+		}
+	}
+	cutter := wire.CutAnswer(r.id, wire.EncodingFlags(uint8(enc)), body)
+	var q frameQueue
+	large := len(body) > largeBody
+	if large {
+		q.pushAll(&cutter)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err := l.awaitRoom(ctx); err != nil {
+		q.clear()
+		l.answerErrorNow(r, answerOf(err))
+		return err
+	}
+	if large {
+		l.sched.splice(&r.ch.answers, &q)
+	} else {
+		l.sched.pushAll(&r.ch.answers, &cutter)
+	}
+	l.release(r)
+	l.kick()
+	return nil
+}
+
+// awaitGrant announces a large answer and waits until the asker has room for it.
+func (r *inRequest) awaitGrant(ctx context.Context, cost uint32) error {
+	l := r.link
+	r.mu.Lock()
+	r.granted = make(chan struct{})
+	r.mu.Unlock()
+	l.mu.Lock()
+	if l.state != stateOpen {
+		defer l.mu.Unlock()
+		return l.failure()
+	}
+	var b [wire.HeaderSize + 4]byte
+	l.sched.push(&r.ch.answers, wire.AppendAnswerAnnounce(b[:0], r.id, cost), nil)
+	l.kick()
+	l.mu.Unlock()
+	select {
+	case <-r.granted:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-r.ctx.Done():
+		return context.Cause(r.ctx)
+	case <-l.ctx.Done():
+		return context.Cause(l.ctx)
+	}
+}
+
+// AnswerError sends an error as the one answer. It does not wait: errors are small, and bounded by the requests.
+func (r *inRequest) AnswerError(code channel.Code, text string) error {
+	if !r.claim() {
+		return channel.ErrAnswered
+	}
+	r.sendError(wire.ErrorBody{Code: uint16(code), Text: text})
+	return nil
+}
+
+// returned answers a request that its handler has left unanswered.
+func (r *inRequest) returned(err error) {
+	if err == nil {
+		_ = r.Answer(r.ctx, channel.Raw, nil) // ErrAnswered is the usual case; a dead link has told the asker
+		return
+	}
+	if r.claim() {
+		r.sendError(answerOf(err))
+	} else {
+		r.link.cfg.Logger.Error("pysock: a handler failed after it had answered", "channel", r.ch.name,
+			"peer", r.link.cfg.Peer.Name, "error", err)
+	}
+}
+
+func (r *inRequest) sendError(e wire.ErrorBody) {
+	l := r.link
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.answerErrorNow(r, e)
+}
+
+// answerErrorNow queues an ERROR answer. Call it with mu held, by who has claimed the answer.
+func (l *Link) answerErrorNow(r *inRequest, e wire.ErrorBody) {
+	l.release(r)
+	if l.state != stateOpen {
+		return
+	}
+	var b [wire.MaxHead + 2 + 4*wire.MaxText]byte
+	l.sched.push(&r.ch.answers, e.Append(b[:0], r.id), nil)
+	l.kick()
+}
+
+// answerErrorLocked answers a request that never reached anybody. Call it with mu held.
+func (l *Link) answerErrorLocked(r *inRequest, code uint16, text string) {
+	if r.claim() {
+		l.answerErrorNow(r, wire.ErrorBody{Code: code, Text: text})
+	}
+}
+
+// release forgets a request whose answer is queued. Call it with mu held.
+func (l *Link) release(r *inRequest) {
+	delete(l.asked, r.id)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.handled {
+		r.cancel(channel.ErrAnswered)
+	}
+}
+
+func (l *Link) onAnswerGrant(h wire.Header) error {
+	l.mu.Lock()
+	r := l.asked[h.ID]
+	l.mu.Unlock()
+	if r == nil {
+		return nil // it may have crossed with an error instead of the announced answer
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.granted == nil {
+		return violated("ANSWER-GRANT for request %d, whose answer was not announced", h.ID)
+	}
+	select {
+	case <-r.granted:
+		return violated("ANSWER-GRANT for request %d came twice", h.ID)
+	default:
+		close(r.granted)
+	}
+	return nil
+}
+
+func (l *Link) onCancel(h wire.Header) error {
+	l.mu.Lock()
+	r := l.asked[h.ID]
+	l.mu.Unlock()
+	if r != nil {
+		r.cancel(channel.CodeCanceled)
+	}
+	return nil
+}

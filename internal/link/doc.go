@@ -1,0 +1,15 @@
+// Package link is the engine of one connection: it turns a byte stream into
+// channels with messages, requests and streams, as docs/protocol.md says in sections 7 to 13. It
+// knows no cryptography: the net.Conn below is a secure.Conn, over TCP for a hop and over a [Stream] for a pipe.
+//
+// # Goroutines
+//
+// A link that is idle has one goroutine, its reader. The reader never waits for credit, for a write or for an application's code: what it has
+// to answer is state that the writer tells when it comes to it. The writer is a goroutine that lives while there is something to write. A channel's handlers
+// run on a goroutine that lives while the channel has messages.
+//
+// # Locks
+//
+// Link.mu guards all of a link's state but what only its reader touches; nothing is written to the connection and nobody's code is called under it. The locks of
+// two links are never held together: what one link's reader or writer has to tell another (relay.go) it tells without its own lock.
+package link

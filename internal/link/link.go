@@ -1,0 +1,197 @@
+package link
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/pysock/pysock/channel"
+	"github.com/pysock/pysock/internal/flow"
+	"github.com/pysock/pysock/internal/wire"
+)
+
+// maxQueued is how many bytes may wait to be written before Send and Write wait too. One message or write may go over it.
+const maxQueued = 1 << 20
+
+// Config says what a link is for.
+type Config struct {
+	// Initiator is set on the side that began the handshake below. It opens odd streams.
+	Initiator bool
+
+	// Peer is who is at the other end.
+	Peer *channel.Peer
+
+	// From is what handlers get as the connection that a message came on.
+	From channel.Conn
+
+	// Mux has the handlers; nil for none.
+	Mux *channel.Mux
+
+	// Listeners take the streams that the other side opens; nil for none.
+	Listeners *Listeners
+
+	// OpenPipe takes the pipes that the other side opens; nil if it may not. It is called by the reader and must not block.
+	// It must Accept or Reject the stream, or hand it to Relay, then or later.
+	OpenPipe func(s *Stream, open wire.PipeOpen)
+
+	// MaxMessage is the largest message cost accepted, 0 for wire.DefaultMaxMessage.
+	MaxMessage uint32
+
+	// PeerMaxMessage is the largest message cost that the other side accepts, as it said in its hello or welcome.
+	PeerMaxMessage uint32
+
+	// MaxChannels is how many channels the other side may use, 0 for 256.
+	MaxChannels int
+
+	// MaxStreams is how many streams the other side may have open at once, 0 for 256.
+	MaxStreams int
+
+	// StreamWindow is how much a stream may hold that nobody has read, 0 for 512 KiB.
+	StreamWindow int
+
+	// Logger takes panics and errors of handlers; nil for slog.Default().
+	Logger *slog.Logger
+}
+
+func (c *Config) withDefaults() Config {
+	d := *c
+	if d.MaxMessage == 0 {
+		d.MaxMessage = wire.DefaultMaxMessage
+	}
+	if d.PeerMaxMessage == 0 {
+		d.PeerMaxMessage = wire.DefaultMaxMessage
+	}
+	if d.MaxChannels == 0 {
+		d.MaxChannels = 256
+	}
+	if d.MaxStreams == 0 {
+		d.MaxStreams = 256
+	}
+	if d.StreamWindow == 0 {
+		d.StreamWindow = 512 << 10
+	}
+	if d.Logger == nil {
+		d.Logger = slog.Default()
+	}
+	return d
+}
+
+// A Link is one connection's engine. Make one with New.
+type Link struct {
+	cfg  Config
+	conn net.Conn
+	pool *flow.Pool
+
+	ctx    context.Context // done when the link is
+	cancel context.CancelCauseFunc
+
+	// handlers is what handlers of plain messages get as their ctx. After an orderly close by the other side it lives until
+	// what arrived has been handled.
+	handlers       context.Context
+	cancelHandlers context.CancelCauseFunc
+
+	done chan struct{}  // closed when the reader has returned
+	wg   sync.WaitGroup // all goroutines of the link
+
+	stats Stats // atomic
+
+	rd readState // owned by the reader
+
+	mu       sync.Mutex
+	sched    sched
+	pace     flow.Pace
+	writing  bool          // there is a writer goroutine
+	room     chan struct{} // closed and replaced when the queue has room again; nil while nobody waits
+	progress uint64        // what to tell with PROGRESS, as read when it became due
+	toldRead uint64        // what was told last
+	pong     uint32
+	pongDue  bool
+
+	state        state
+	err          error // why the link is not open any more
+	closing      wire.Reason
+	remoteClosed bool        // the other side's CLOSE has come
+	deadline     *time.Timer // cuts a close that takes too long
+
+	out      map[string]*outChan
+	outByID  []*outChan
+	requests map[uint32]*outRequest // ours, not answered
+	lastReq  uint32
+	cancels  []uint32 // CANCEL frames to send
+	grants   []*outRequest
+	answers  []*outRequest // answers that wait for the pool, first come first served
+	reqFree  chan struct{} // closed and replaced when a request ended; nil while nobody waits
+
+	in         []*inChan // by number - 1
+	announced  []*inChan // announcements that wait for the pool, first come first served
+	asked      map[uint32]*inRequest
+	dispatch   bool // Run was called: messages go to handlers
+	pulling    bool // Receive was called: what has no handler goes to it
+	pulled     pullQueue
+	receivers  chan struct{} // closed and replaced when a message can be received; nil while nobody waits
+	running    int           // goroutines that run handlers
+	muxVersion uint64
+
+	streams    map[uint32]endpoint
+	nextStream uint32
+	lastRemote uint32
+	remote     int // streams that the other side opened and that are not closed
+
+	pings pings
+}
+
+// state is how far a link's life has come.
+type state uint8
+
+const (
+	stateOpen    state = iota
+	stateClosing       // Close was called, or the other side's CLOSE has come: what is due is written, then CLOSE
+	stateSaid          // CLOSE and the end of our direction have been written
+	stateDead
+)
+
+// New makes a link over conn and starts its reader. conn belongs to the link from now on. Handlers are not called before Run.
+func New(conn net.Conn, cfg *Config) *Link {
+	l := &Link{
+		cfg:      cfg.withDefaults(),
+		conn:     conn,
+		done:     make(chan struct{}),
+		pace:     flow.NewPace(),
+		out:      make(map[string]*outChan),
+		requests: make(map[uint32]*outRequest),
+		asked:    make(map[uint32]*inRequest),
+		streams:  make(map[uint32]endpoint),
+	}
+	l.pool = flow.NewPool(uint64(l.cfg.MaxMessage))
+	l.nextStream = 2
+	if l.cfg.Initiator {
+		l.nextStream = 1
+	}
+	l.ctx, l.cancel = context.WithCancelCause(context.Background())
+	l.handlers, l.cancelHandlers = context.WithCancelCause(context.Background())
+	l.wg.Add(1)
+	go l.read() // stops when the connection ends
+	return l
+}
+
+// Context is done when the link is; its cause says why.
+func (l *Link) Context() context.Context { return l.ctx }
+
+// Done is closed when the link has ended and nothing more will arrive.
+func (l *Link) Done() <-chan struct{} { return l.done }
+
+// Wait returns when every goroutine of the link has, handlers included.
+func (l *Link) Wait() { l.wg.Wait() }
+
+// Peer says who is at the other end.
+func (l *Link) Peer() *channel.Peer { return l.cfg.Peer }
+
+// failure is why the link cannot be used; call it with mu held.
+func (l *Link) failure() error {
+	if l.err == nil {
+		return channel.ErrClosed
+	}
+	return l.err
+}

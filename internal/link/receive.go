@@ -1,0 +1,97 @@
+package link
+
+import (
+	"context"
+
+	"github.com/pysock/pysock/channel"
+)
+
+// pullQueue holds, in the order of their arrival, the messages that Receive returns.
+type pullQueue struct {
+	q    []inMsg
+	head int
+}
+
+func (p *pullQueue) push(m inMsg) { p.q = append(p.q, m) }
+
+func (p *pullQueue) pop() (inMsg, bool) {
+	if p.head == len(p.q) {
+		return inMsg{}, false
+	}
+	m := p.q[p.head]
+	p.q[p.head] = inMsg{}
+	p.head++
+	switch {
+	case p.head == len(p.q) && cap(p.q) > 64:
+		p.q, p.head = nil, 0
+	case p.head == len(p.q):
+		p.q, p.head = p.q[:0], 0
+	case p.head > 1024 && p.head > len(p.q)/2:
+		n := copy(p.q, p.q[p.head:])
+		clear(p.q[n:])
+		p.q, p.head = p.q[:n], 0
+	}
+	return m, true
+}
+
+// take empties the queue.
+func (p *pullQueue) take() []inMsg {
+	q := p.q[p.head:]
+	*p = pullQueue{}
+	return q
+}
+
+// pull queues a message for Receive. Call it with mu held.
+func (l *Link) pull(m inMsg) {
+	l.pulled.push(m)
+	if l.receivers != nil {
+		close(l.receivers)
+		l.receivers = nil
+	}
+}
+
+// Receive waits for the next message of a channel that has no handler. After the other side has closed, or the connection was lost, it first returns what had
+// arrived.
+func (l *Link) Receive(ctx context.Context) (*channel.Message, error) {
+	l.mu.Lock()
+	l.pulling = true
+	for {
+		if v := l.cfg.Mux.Version(); v != l.muxVersion {
+			l.sweep()
+			if l.dispatch {
+				for _, ch := range l.in {
+					l.settle(ch)
+				}
+			}
+		}
+		if l.err == channel.ErrClosed {
+			l.mu.Unlock()
+			return nil, channel.ErrClosed
+		}
+		m, ok := l.pulled.pop()
+		if ok {
+			l.mu.Unlock()
+			m.ch.took(m.cost)
+			if m.msg != nil && (m.req == nil || m.req.begin(false)) {
+				return m.msg, nil
+			}
+			l.mu.Lock()
+			continue
+		}
+		if l.state == stateDead {
+			defer l.mu.Unlock()
+			return nil, l.failure()
+		}
+		if l.receivers == nil {
+			l.receivers = make(chan struct{})
+		}
+		wake := l.receivers
+		l.mu.Unlock()
+		select {
+		case <-wake:
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+		l.mu.Lock()
+	}
+}

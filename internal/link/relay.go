@@ -1,0 +1,288 @@
+package link
+
+import (
+	"sync/atomic"
+
+	"github.com/pysock/pysock/channel"
+	"github.com/pysock/pysock/internal/wire"
+)
+
+// relayEnd is one of the two ends of a stream that this process passes on without reading it. What comes in at one end goes out at the other;
+// frames keep their kind and change their id. Both directions' credit is the far sides' own, but held back so that
+// at most a window waits here.
+//
+// The locks of the two links are never held together: an event is counted at the end where it happens under that link's mu, and
+// then told to the other end under the other's.
+type relayEnd struct {
+	link   *Link
+	id     uint32
+	other  *relayEnd
+	window uint64
+	shared *relay
+
+	received uint64 // owned by the link's reader
+
+	// Guarded by link.mu.
+	lane      lane
+	opening   *wire.PipeOpen // the OPEN frame, until it is sent
+	due       bool
+	acceptDue bool
+	windowDue bool
+	reset     *wire.Reason
+	stop      *wire.Reason
+	granted   uint64 // how far this end's far side lets us send
+	popped    uint64 // bytes of DATA that have left for it
+	allowed   uint64 // how far we let it send
+	sendDone  bool   // END or RESET goes to it or has gone
+	recvDone  bool   // END or RESET has come from it
+	unwanted  bool   // it has said STOP
+	gone      bool   // out of the link's table
+}
+
+// relay is what both ends share.
+type relay struct {
+	ends   atomic.Int32 // that are not finished
+	closed func()
+}
+
+// Relay connects a stream that the other side has just opened to a new one on another link. It must be called within Config.OpenPipe. The relay holds
+// at most window bytes of each direction. closed is called once, when the stream has ended on both links; it must not wait or call a link.
+func Relay(s *Stream, to *Link, open wire.PipeOpen, window int, closed func()) error {
+	l := s.link
+	shared := &relay{closed: closed}
+	shared.ends.Store(2)
+	a := newRelayEnd(l, shared, window)
+	b := newRelayEnd(to, shared, window)
+	a.id, b.opening = s.id, &open
+	a.other, b.other = b, a
+	a.lane.relay, b.lane.relay = a, b
+
+	to.mu.Lock()
+	id, err := to.newStreamID()
+	if err != nil {
+		to.mu.Unlock()
+		return err
+	}
+	b.id = id
+	to.streams[id] = b
+	b.tell()
+	to.mu.Unlock()
+
+	l.mu.Lock()
+	_, there := l.streams[s.id]
+	if there {
+		l.streams[s.id] = a
+	}
+	l.mu.Unlock()
+	if !there {
+		a.onLost(channel.ErrClosed) // the link ended meanwhile
+		return nil
+	}
+	l.touch(to)
+	return nil
+}
+
+func newRelayEnd(l *Link, shared *relay, window int) *relayEnd {
+	return &relayEnd{link: l, shared: shared, window: max(uint64(window), streamAllowance),
+		granted: streamAllowance, allowed: streamAllowance}
+}
+
+// tell puts the end on its link's list of those that have something to tell. Call it with link.mu held.
+func (e *relayEnd) tell() {
+	if !e.due && e.link.state == stateOpen {
+		e.due = true
+		e.link.control(e)
+	}
+}
+
+func (e *relayEnd) appendControl(b []byte) []byte {
+	e.due = false
+	if e.opening != nil {
+		b = e.opening.Append(b, e.id)
+		e.opening = nil
+	}
+	if e.acceptDue {
+		e.acceptDue = false
+		b = wire.AppendEmpty(b, wire.TypeAccept, e.id)
+	}
+	if e.windowDue && !e.recvDone {
+		b = wire.AppendWindow(b, e.id, e.allowed)
+	}
+	e.windowDue = false
+	if e.reset != nil {
+		b = wire.AppendReason(b, wire.TypeReset, e.id, *e.reset)
+		e.reset = nil
+	}
+	if e.stop != nil && !e.recvDone {
+		b = wire.AppendReason(b, wire.TypeStop, e.id, *e.stop)
+	}
+	e.stop = nil
+	return b
+}
+
+func (e *relayEnd) onData(p []byte) error {
+	l := e.link
+	l.mu.Lock()
+	over, ended := e.received+uint64(len(p)) > e.allowed, e.recvDone
+	l.mu.Unlock()
+	switch {
+	case ended:
+		return errData
+	case over:
+		return errWindow
+	}
+	e.received += uint64(len(p))
+	o := e.other
+	o.link.mu.Lock()
+	if !o.sendDone && !o.unwanted && o.link.state == stateOpen {
+		pushData(o.link, &o.lane, o.id, p)
+	}
+	o.link.mu.Unlock()
+	l.touch(o.link)
+	return nil
+}
+
+// onAccept passes ACCEPT on. Only the side that did not open may accept, once; a second one is the far side's opener to refuse.
+func (e *relayEnd) onAccept() error {
+	if e.link.remoteStream(e.id) {
+		return violated("ACCEPT is not expected")
+	}
+	e.pass(func(o *relayEnd) { o.acceptDue = true })
+	return nil
+}
+
+func (e *relayEnd) onEnd() error {
+	if !e.receivedEnd() {
+		return errData
+	}
+	o := e.other
+	o.link.mu.Lock()
+	if !o.sendDone && o.link.state == stateOpen {
+		o.sendDone = true
+		var b [wire.HeaderSize]byte
+		o.link.sched.push(&o.lane, wire.AppendEmpty(b[:0], wire.TypeEnd, o.id), nil)
+	}
+	o.finish()
+	o.link.mu.Unlock()
+	e.link.touch(o.link)
+	return nil
+}
+
+func (e *relayEnd) onReset(r wire.Reason) error {
+	if !e.receivedEnd() {
+		return errData
+	}
+	e.pass(func(o *relayEnd) { o.abandon(r) })
+	return nil
+}
+
+// receivedEnd counts the end of what the far side sends; it reports false if that has ended before.
+func (e *relayEnd) receivedEnd() bool {
+	e.link.mu.Lock()
+	defer e.link.mu.Unlock()
+	if e.recvDone {
+		return false
+	}
+	e.recvDone = true
+	e.finish()
+	return true
+}
+
+func (e *relayEnd) onStop(r wire.Reason) error {
+	e.link.mu.Lock()
+	if !e.sendDone {
+		// It wants no more: what waits for it need not wait for its credit either.
+		e.link.sched.drop(&e.lane)
+		e.unwanted = true
+	}
+	e.link.mu.Unlock()
+	e.pass(func(o *relayEnd) { o.stop = &r })
+	return nil
+}
+
+func (e *relayEnd) onWindow(allowed uint64) error {
+	e.link.mu.Lock()
+	if allowed < e.granted {
+		e.link.mu.Unlock()
+		return violated("WINDOW went back")
+	}
+	e.granted = allowed
+	open := min(e.granted, e.popped+e.window)
+	e.link.mu.Unlock()
+	e.pass(func(o *relayEnd) { o.open(open) })
+	return nil
+}
+
+// drained counts data that has left for the far side, which makes room for more. It is called without a lock.
+func (e *relayEnd) drained(n int) {
+	e.link.mu.Lock()
+	e.popped += uint64(n)
+	open := min(e.granted, e.popped+e.window)
+	e.link.mu.Unlock()
+	o := e.other
+	o.link.mu.Lock()
+	defer o.link.mu.Unlock()
+	if open > o.allowed && open-o.allowed >= e.window/4 {
+		o.open(open)
+		o.link.kick()
+	}
+}
+
+// open lets the far side send up to the total. Call it with link.mu held.
+func (e *relayEnd) open(total uint64) {
+	if total > e.allowed {
+		e.allowed = total
+		e.windowDue = true
+		e.tell()
+	}
+}
+
+// abandon ends what goes to the far side with RESET. Call it with link.mu held.
+func (e *relayEnd) abandon(r wire.Reason) {
+	if e.sendDone {
+		return
+	}
+	e.sendDone = true
+	e.link.sched.drop(&e.lane)
+	e.reset = &r
+	e.finish()
+}
+
+// pass tells the other end what has happened at this one. It is called by this end's reader.
+func (e *relayEnd) pass(change func(o *relayEnd)) {
+	o := e.other
+	o.link.mu.Lock()
+	change(o)
+	o.tell()
+	o.link.mu.Unlock()
+	e.link.touch(o.link)
+}
+
+// onLost ends the relay at the other end when this end's link has ended.
+func (e *relayEnd) onLost(error) {
+	e.link.mu.Lock()
+	e.sendDone, e.recvDone = true, true
+	e.finish()
+	e.link.mu.Unlock()
+	gone := wire.Reason{Code: wire.CodeGone}
+	o := e.other
+	o.link.mu.Lock()
+	o.abandon(gone)
+	if !o.recvDone {
+		o.stop = &gone
+	}
+	o.tell()
+	o.link.kick()
+	o.link.mu.Unlock()
+}
+
+// finish forgets the stream on this link when both directions have ended. Call it with link.mu held.
+func (e *relayEnd) finish() {
+	if e.sendDone && e.recvDone && !e.gone {
+		e.gone = true
+		e.link.forget(e.id)
+		if e.shared.ends.Add(-1) == 0 {
+			e.shared.closed()
+		}
+	}
+}

@@ -1,0 +1,219 @@
+package link
+
+import (
+	"context"
+
+	"github.com/pysock/pysock/channel"
+	"github.com/pysock/pysock/internal/wire"
+)
+
+// answerAllowance is the room that a request brings for its answer.
+const answerAllowance = wire.MinAllowance
+
+// maxRequests is how many of our requests may be outstanding; one more waits.
+const maxRequests = 1024
+
+// outRequest is a request of ours that has not been answered.
+type outRequest struct {
+	link *Link
+	id   uint32
+
+	// Owned by the reader.
+	part     body
+	encoding channel.Encoding
+
+	// Guarded by link.mu.
+	announced uint32 // cost of an answer that was announced
+	granted   uint32 // cost that was taken from the pool for it
+	canceled  bool   // nobody waits any more; the entry waits for the answer
+
+	done   chan struct{} // closed when answer and err are set
+	answer *channel.Message
+	err    error
+}
+
+// Request sends a request and waits for its one answer.
+func (l *Link) Request(ctx context.Context, name string, enc channel.Encoding, body []byte) (*channel.Message, error) {
+	l.mu.Lock()
+	r, err := l.newRequest(ctx)
+	l.mu.Unlock()
+	if err != nil {
+		return nil, err
+	}
+	start := wire.MessageStart{Request: r.id, Allowance: answerAllowance}
+	if err := l.send(ctx, name, wire.FlagRequest|wire.EncodingFlags(uint8(enc)), start, body); err != nil {
+		l.mu.Lock()
+		l.forgetRequest(r)
+		l.mu.Unlock()
+		return nil, err
+	}
+	select {
+	case <-r.done:
+	case <-ctx.Done():
+		if l.cancelRequest(r) {
+			return nil, context.Cause(ctx)
+		}
+		<-r.done
+	}
+	if r.err != nil {
+		return nil, r.err
+	}
+	r.answer.Channel, r.answer.From = name, l.cfg.Peer
+	return r.answer, nil
+}
+
+// newRequest waits for a place among the outstanding requests and takes it. Call it with mu held.
+func (l *Link) newRequest(ctx context.Context) (*outRequest, error) {
+	for {
+		if l.state != stateOpen {
+			return nil, l.failure()
+		}
+		if len(l.requests) < maxRequests {
+			break
+		}
+		if l.reqFree == nil {
+			l.reqFree = make(chan struct{})
+		}
+		if err := l.await(ctx, l.reqFree); err != nil {
+			return nil, err
+		}
+	}
+	for {
+		l.lastReq++
+		if _, taken := l.requests[l.lastReq]; !taken && l.lastReq != 0 {
+			break
+		}
+	}
+	r := &outRequest{link: l, id: l.lastReq, done: make(chan struct{})}
+	l.requests[r.id] = r
+	return r, nil
+}
+
+// forgetRequest takes a request out that was answered or never sent. Call it with mu held.
+func (l *Link) forgetRequest(r *outRequest) {
+	delete(l.requests, r.id)
+	if r.granted > 0 {
+		l.pool.Give(uint64(r.granted))
+		r.granted = 0
+		l.grantAnnounced()
+	}
+	r.announced = 0
+	if l.reqFree != nil {
+		close(l.reqFree)
+		l.reqFree = nil
+	}
+}
+
+// cancelRequest tells the other side that nobody waits for the answer any more. It reports false if the answer is there.
+func (l *Link) cancelRequest(r *outRequest) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	select {
+	case <-r.done:
+		return false
+	default:
+	}
+	r.canceled = true
+	if l.state == stateOpen {
+		l.cancels = append(l.cancels, r.id)
+		l.kick()
+	}
+	return true
+}
+
+// finish ends a request with its answer or an error.
+func (r *outRequest) finish(m *channel.Message, err error) {
+	r.answer, r.err = m, err
+	close(r.done)
+}
+
+func (l *Link) requestByFrame(h wire.Header) (*outRequest, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	r, ok := l.requests[h.ID]
+	if !ok {
+		return nil, violated("%v for request %d, which is not outstanding", h.Type, h.ID)
+	}
+	return r, nil
+}
+
+func (l *Link) onAnswer(h wire.Header, p []byte) error {
+	r, err := l.requestByFrame(h)
+	if err != nil {
+		return err
+	}
+	if h.Flags.Has(wire.FlagError) {
+		if r.part.open {
+			return violated("an error within the answer to request %d", h.ID)
+		}
+		e, err := wire.ParseErrorBody(p)
+		if err != nil {
+			return err
+		}
+		l.answered(r, nil, &channel.Error{Code: channel.Code(e.Code), Text: e.Text, Remote: true})
+		return nil
+	}
+	if h.Flags.Has(wire.FlagFirst) {
+		if r.part.open {
+			return violated("an answer to request %d began within another", h.ID)
+		}
+		start, first, err := wire.ParseAnswerStart(h, p)
+		if err != nil {
+			return err
+		}
+		l.mu.Lock()
+		room := max(answerAllowance, uint64(r.granted))
+		l.mu.Unlock()
+		if uint64(start.Total)+wire.MessageOverhead > room {
+			return violated("the answer to request %d is beyond its allowance", h.ID)
+		}
+		msg, b := newMessage(int(start.Total))
+		r.answer = msg
+		msg.Encoding = channel.Encoding(h.Flags.Encoding())
+		r.part = body{b: append(b, first...), want: int(start.Total), open: true}
+	} else {
+		if !r.part.open {
+			return violated("an answer to request %d goes on that has not begun", h.ID)
+		}
+		if err := r.part.add(p, h.Flags.Has(wire.FlagLast)); err != nil {
+			return err
+		}
+	}
+	if h.Flags.Has(wire.FlagLast) {
+		r.answer.Body = r.part.b
+		r.part = body{}
+		l.answered(r, r.answer, nil)
+	}
+	return nil
+}
+
+// answered takes the one answer.
+func (l *Link) answered(r *outRequest, m *channel.Message, err error) {
+	l.mu.Lock()
+	l.forgetRequest(r)
+	l.mu.Unlock()
+	r.finish(m, err)
+}
+
+func (l *Link) onAnswerAnnounce(h wire.Header, p []byte) error {
+	cost, err := wire.ParseAnswerAnnounce(p)
+	if err != nil {
+		return err
+	}
+	if cost > l.cfg.MaxMessage {
+		return violated("an answer of cost %d was announced, %d are allowed", cost, l.cfg.MaxMessage)
+	}
+	r, err := l.requestByFrame(h)
+	if err != nil {
+		return err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if r.announced > 0 || r.part.open {
+		return violated("the answer to request %d was announced twice or late", h.ID)
+	}
+	r.announced = cost
+	l.answers = append(l.answers, r)
+	l.grantAnnounced()
+	return nil
+}

@@ -1,0 +1,309 @@
+package link
+
+import (
+	"context"
+	"io"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/pysock/pysock/channel"
+	"github.com/pysock/pysock/internal/wire"
+)
+
+// A Stream is one byte stream of a link, as a net.Conn. Its two directions end on their own: CloseWrite ends this side's, Close both.
+type Stream struct {
+	link *Link
+	id   uint32
+	name string
+
+	writeMu       sync.Mutex // one Write at a time
+	writeDeadline deadline
+	readDeadline  deadline
+
+	// Guarded by link.mu.
+	opening   func(b []byte, id uint32) []byte // makes the OPEN frame; nil when that was sent, or the other side opened
+	due       bool                             // on the list of controllers
+	acceptDue bool
+	windowDue bool
+	reset     *wire.Reason // to tell
+	stop      *wire.Reason // to tell
+	stopped   bool         // STOP was told or is to be
+	lane      lane
+	sent      uint64
+	allowed   uint64
+	writeErr  error // why nothing more can be written
+	sendDone  bool  // our direction has ended: END is queued, or RESET due
+	recvDone  bool  // the other direction has ended
+	writable  chan struct{}
+	answered  chan struct{} // closed when the other side has accepted or rejected; of streams that we opened
+	openErr   error
+	accepted  bool
+
+	recvAllowed atomic.Uint64 // what we have allowed the other side
+
+	readMu   sync.Mutex
+	data     dataQueue
+	received uint64
+	consumed uint64
+	window   uint64
+	readErr  error // what Read returns when data is empty
+	readable chan struct{}
+}
+
+func newStream(l *Link, id uint32) *Stream {
+	s := &Stream{link: l, id: id, allowed: streamAllowance, window: streamAllowance, answered: make(chan struct{})}
+	s.recvAllowed.Store(streamAllowance)
+	return s
+}
+
+// appendControl tells what is due.
+func (s *Stream) appendControl(b []byte) []byte {
+	s.due = false
+	if s.opening != nil {
+		b = s.opening(b, s.id)
+		s.opening = nil
+	}
+	if s.acceptDue {
+		s.acceptDue = false
+		b = wire.AppendEmpty(b, wire.TypeAccept, s.id)
+	}
+	if s.windowDue && !s.recvDone {
+		b = wire.AppendWindow(b, s.id, s.recvAllowed.Load())
+	}
+	s.windowDue = false
+	if s.reset != nil {
+		b = wire.AppendReason(b, wire.TypeReset, s.id, *s.reset)
+		s.reset = nil
+	}
+	if s.stop != nil && !s.recvDone {
+		b = wire.AppendReason(b, wire.TypeStop, s.id, *s.stop)
+	}
+	s.stop = nil
+	return b
+}
+
+// tell puts the stream on the list of those that have something to tell. Call it with link.mu held.
+func (s *Stream) tell() {
+	if !s.due && s.link.state == stateOpen {
+		s.due = true
+		s.link.control(s)
+	}
+	s.link.kick()
+}
+
+// awaitAccept waits for the other side's answer to OPEN.
+func (s *Stream) awaitAccept(ctx context.Context) error {
+	select {
+	case <-s.answered:
+		s.link.mu.Lock()
+		defer s.link.mu.Unlock()
+		return s.openErr
+	case <-ctx.Done():
+		s.CloseWithReason(channel.CodeCanceled, "")
+		return context.Cause(ctx)
+	}
+}
+
+// settleOpen notes the answer to OPEN. Call it with link.mu held.
+func (s *Stream) settleOpen(err error) {
+	if !s.accepted {
+		s.accepted = true
+		s.openErr = err
+		close(s.answered)
+	}
+}
+
+// Accept tells the side that opened the stream that it was taken.
+func (s *Stream) Accept() {
+	s.link.mu.Lock()
+	defer s.link.mu.Unlock()
+	s.acceptDue = true
+	s.tell()
+}
+
+// Reject tells the side that opened the stream that it was not taken.
+func (s *Stream) Reject(code channel.Code, text string) { s.CloseWithReason(code, text) }
+
+// CloseWrite ends this side's direction; the other goes on.
+func (s *Stream) CloseWrite() error {
+	s.link.mu.Lock()
+	defer s.link.mu.Unlock()
+	s.endWrite(channel.ErrClosed)
+	return nil
+}
+
+// endWrite queues END behind what was written. Call it with link.mu held.
+func (s *Stream) endWrite(err error) {
+	if s.writeErr == nil {
+		s.writeErr = err
+	}
+	s.wakeWriter()
+	if s.sendDone {
+		return
+	}
+	s.sendDone = true
+	if s.link.state == stateOpen {
+		var b [wire.HeaderSize]byte
+		s.link.sched.push(&s.lane, wire.AppendEmpty(b[:0], wire.TypeEnd, s.id), nil)
+		s.link.kick()
+	}
+	s.finish()
+}
+
+// Close ends both directions. What was written before still arrives; what was not read is dropped.
+func (s *Stream) Close() error {
+	s.stopReading(channel.ErrClosed)
+	s.link.mu.Lock()
+	defer s.link.mu.Unlock()
+	s.endWrite(channel.ErrClosed)
+	s.tellStop(wire.Reason{})
+	return nil
+}
+
+// CloseWithReason gives the stream up: what was written and is still queued is dropped, and the other side sees the reason.
+func (s *Stream) CloseWithReason(code channel.Code, text string) {
+	s.stopReading(channel.ErrClosed)
+	s.link.mu.Lock()
+	defer s.link.mu.Unlock()
+	r := wire.Reason{Code: uint16(code), Text: text}
+	s.abandonWrite(r, channel.ErrClosed)
+	s.tellStop(r)
+}
+
+// abandonWrite ends our direction with RESET. Call it with link.mu held.
+func (s *Stream) abandonWrite(r wire.Reason, err error) {
+	if s.writeErr == nil {
+		s.writeErr = err
+	}
+	s.wakeWriter()
+	if s.sendDone {
+		return
+	}
+	s.sendDone = true
+	s.link.sched.drop(&s.lane)
+	s.reset = &r
+	s.tell()
+	s.finish()
+}
+
+// tellStop asks the other side to end its direction. Call it with link.mu held.
+func (s *Stream) tellStop(r wire.Reason) {
+	if s.stopped || s.recvDone {
+		return
+	}
+	s.stopped = true
+	s.stop = &r
+	s.tell()
+}
+
+// finish forgets the stream when both directions have ended. Call it with link.mu held.
+func (s *Stream) finish() {
+	if s.sendDone && s.recvDone {
+		s.link.forget(s.id)
+	}
+}
+
+func (s *Stream) onAccept() error {
+	l := s.link
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.remoteStream(s.id) || s.accepted {
+		return violated("ACCEPT is not expected")
+	}
+	s.settleOpen(nil)
+	return nil
+}
+
+func (s *Stream) onEnd() error { return s.ended(io.EOF, nil) }
+
+func (s *Stream) onReset(r wire.Reason) error {
+	return s.ended(&channel.CloseError{Code: channel.Code(r.Code), Text: r.Text}, &r)
+}
+
+// ended takes the end of the other side's direction.
+func (s *Stream) ended(err error, reset *wire.Reason) error {
+	l := s.link
+	l.mu.Lock()
+	if s.recvDone {
+		l.mu.Unlock()
+		return errData
+	}
+	s.recvDone = true
+	if reset != nil {
+		s.settleOpen(&channel.Error{Code: channel.Code(reset.Code), Text: reset.Text, Remote: true})
+	} else if !l.remoteStream(s.id) {
+		s.settleOpen(nil)
+	}
+	s.finish()
+	l.mu.Unlock()
+	if reset != nil {
+		s.stopReading(err)
+	} else {
+		s.endReading(err)
+	}
+	return nil
+}
+
+func (s *Stream) onStop(r wire.Reason) error {
+	s.link.mu.Lock()
+	defer s.link.mu.Unlock()
+	s.abandonWrite(r, &channel.CloseError{Code: channel.Code(r.Code), Text: r.Text})
+	return nil
+}
+
+func (s *Stream) onWindow(allowed uint64) error {
+	s.link.mu.Lock()
+	defer s.link.mu.Unlock()
+	if allowed < s.allowed {
+		return violated("WINDOW went back")
+	}
+	s.allowed = allowed
+	s.wakeWriter()
+	return nil
+}
+
+func (s *Stream) onLost(err error) {
+	s.link.mu.Lock()
+	if s.writeErr == nil {
+		s.writeErr = err
+	}
+	s.sendDone, s.recvDone = true, true
+	s.wakeWriter()
+	s.settleOpen(err)
+	s.link.mu.Unlock()
+	s.endReading(err)
+}
+
+// Name is the name that the stream was opened with.
+func (s *Stream) Name() string { return s.name }
+
+// Link is the link that the stream is of.
+func (s *Stream) Link() *Link { return s.link }
+
+// LocalAddr names the stream.
+func (s *Stream) LocalAddr() net.Addr { return Addr{Stream: s.name} }
+
+// RemoteAddr names the peer and the stream.
+func (s *Stream) RemoteAddr() net.Addr { return Addr{Peer: s.link.cfg.Peer.Name, Stream: s.name} }
+
+// SetDeadline sets both deadlines.
+func (s *Stream) SetDeadline(t time.Time) error {
+	s.readDeadline.set(t)
+	s.writeDeadline.set(t)
+	return nil
+}
+
+// SetReadDeadline ends waiting Reads at t; the zero time means never.
+func (s *Stream) SetReadDeadline(t time.Time) error {
+	s.readDeadline.set(t)
+	return nil
+}
+
+// SetWriteDeadline ends waiting Writes at t; the zero time means never. A Write that times out may have
+// written a part, as it says.
+func (s *Stream) SetWriteDeadline(t time.Time) error {
+	s.writeDeadline.set(t)
+	return nil
+}

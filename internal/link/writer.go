@@ -1,0 +1,142 @@
+package link
+
+import (
+	"sync"
+	"time"
+
+	"github.com/pysock/pysock/internal/wire"
+)
+
+// maxBatch is what goes to the connection in one write: as much as fits into
+// one record.
+const maxBatch = wire.MaxRecord - 1
+
+var batches = sync.Pool{New: func() any { b := make([]byte, 0, maxBatch); return &b }}
+
+// kick starts the writer if there is something to write and none is at work. Call it with mu held.
+func (l *Link) kick() {
+	if l.writing || l.state >= stateSaid || !l.canWrite() {
+		return
+	}
+	l.writing = true
+	l.wg.Add(1)
+	go l.write() // stops when nothing is left that may be written
+}
+
+// canWrite reports whether anything is due. Call it with mu held.
+func (l *Link) canWrite() bool {
+	return len(l.sched.control) > 0 || l.controlDue() || l.state == stateClosing ||
+		(l.sched.head != nil && l.pace.Room() >= wire.MinUnderWay/2)
+}
+
+func (l *Link) controlDue() bool {
+	return l.progress > l.toldRead || l.pongDue || l.pings.due || len(l.cancels) > 0 || len(l.grants) > 0
+}
+
+// start lets the writer begin. Relayed frames are queued without it until the reader that brings them has no more at hand.
+func (l *Link) start() {
+	l.mu.Lock()
+	l.kick()
+	l.mu.Unlock()
+}
+
+// write writes batch after batch until there is nothing to write.
+func (l *Link) write() {
+	defer l.wg.Done()
+	buf := batches.Get().(*[]byte)
+	defer batches.Put(buf)
+	var drained drains
+	for {
+		l.mu.Lock()
+		b, last := l.nextBatch((*buf)[:0], &drained)
+		if len(b) == 0 {
+			l.writing = false
+			l.mu.Unlock()
+			return
+		}
+		l.mu.Unlock()
+
+		_, err := l.conn.Write(b)
+		drained.tell()
+		if err != nil {
+			l.lost(err)
+			return
+		}
+		if last {
+			l.said()
+			return
+		}
+	}
+}
+
+// nextBatch makes the bytes of the next write. last is set if they end with CLOSE. Call it with mu held.
+func (l *Link) nextBatch(b []byte, drained *drains) (batch []byte, last bool) {
+	if l.state >= stateSaid {
+		return b, false
+	}
+	b = l.appendOwnControl(b)
+	b = l.sched.appendControl(b, maxBatch)
+	b = l.sched.appendData(b, maxBatch, l.pace.Room(), drained.add)
+	if l.room != nil && l.sched.queued < maxQueued {
+		close(l.room)
+		l.room = nil
+	}
+	if l.state == stateClosing && l.sched.empty() && !l.controlDue() {
+		if b, last = l.appendClose(b); last {
+			l.state = stateSaid
+		}
+	}
+	if len(b) > 0 {
+		l.pace.Wrote(len(b), time.Now())
+		l.stats.sent(len(b))
+	}
+	return b, last
+}
+
+// appendOwnControl appends the control frames of the link itself.
+func (l *Link) appendOwnControl(b []byte) []byte {
+	if l.progress > l.toldRead {
+		l.toldRead = l.progress
+		b = wire.AppendProgress(b, l.progress)
+	}
+	if l.pongDue {
+		l.pongDue = false
+		b = wire.AppendEmpty(b, wire.TypePong, l.pong)
+	}
+	if l.pings.due {
+		l.pings.due = false
+		b = wire.AppendEmpty(b, wire.TypePing, l.pings.last)
+	}
+	for len(l.cancels) > 0 && len(b) < maxBatch/2 {
+		b = wire.AppendEmpty(b, wire.TypeCancel, l.cancels[0])
+		l.cancels = l.cancels[1:]
+	}
+	for len(l.grants) > 0 && len(b) < maxBatch/2 {
+		b = wire.AppendEmpty(b, wire.TypeAnswerGrant, l.grants[0].id)
+		l.grants = l.grants[1:]
+	}
+	return b
+}
+
+// control puts c on the list of those that have control frames to send. Call it with mu held, and only if c is not on it.
+func (l *Link) control(c controller) { l.sched.control = append(l.sched.control, c) }
+
+// drains collects whose relayed data has left a link's queue, to tell them when no lock is held.
+type drains struct {
+	of []drain
+}
+
+type drain struct {
+	end *relayEnd
+	n   int
+}
+
+func (d *drains) add(e *relayEnd, n int) { d.of = append(d.of, drain{e, n}) }
+
+func (d *drains) tell() {
+	for _, x := range d.of {
+		x.end.drained(x.n)
+	}
+	clear(d.of)
+	d.of = d.of[:0]
+}

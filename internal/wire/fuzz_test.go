@@ -1,0 +1,56 @@
+package wire
+
+import (
+	"bytes"
+	"testing"
+)
+
+// FuzzFrame takes any bytes for frames, one after the other, as a link does.
+func FuzzFrame(f *testing.F) {
+	v := readVectors(f)
+	for _, s := range v.Frames {
+		f.Add([]byte(s.Bytes))
+	}
+	for _, s := range v.BadFrames {
+		f.Add(s.input())
+	}
+	for _, s := range v.Cuts {
+		c := s.cutter(f, testBody(s.Body))
+		f.Add(c.appendAll(nil))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		for {
+			n, err := Complete(b)
+			if err != nil {
+				requireError(t, err, CodeProtocol)
+				return
+			}
+			if n == 0 {
+				return
+			}
+			if requireIdentical(t, b[:n]) == nil {
+				return
+			}
+			b = b[n:]
+		}
+	})
+}
+
+// FuzzPipeOpen takes any bytes for a payload, also such as no header allows.
+func FuzzPipeOpen(f *testing.F) {
+	v := readVectors(f)
+	for _, name := range []string{"open-pipe", "open-pipe-shortest", "open-pipe-longest", "open"} {
+		f.Add(v.frame(f, name)[HeaderSize:])
+	}
+	f.Add([]byte(nil))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		p, err := ParsePipeOpen(b)
+		if err != nil {
+			requireError(t, err, CodeProtocol)
+			return
+		}
+		if got := p.Append(nil, 1); !bytes.Equal(b, got[HeaderSize:]) {
+			t.Fatalf("%+v is encoded in another way: %x", p, got)
+		}
+	})
+}
