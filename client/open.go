@@ -1,0 +1,78 @@
+package client
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+
+	"github.com/pysock/pysock/channel"
+	"github.com/pysock/pysock/internal/wire"
+	"github.com/pysock/pysock/keys"
+	"github.com/pysock/pysock/secure"
+)
+
+// OpenPipe opens a pipe to the client that the server knows by name, and returns when that client has let us in. The key that it must prove is the key file's, or the
+// one in Config.KnownPeers; the server's word counts for nothing.
+//
+// The error is a *keys.ChangedKeyError if somebody with another key answered, and else an *Error: CodeUnknownPeer (no such name, or no key for it),
+// CodeNotConnected, CodeRefused (by the server's policy or by the peer), CodeUnknownKey (the peer does not know us), CodeBusy, or CodeGone (it went away meanwhile).
+func (c *Client) OpenPipe(ctx context.Context, name string) (*Pipe, error) {
+	if err := keys.CheckClientName(name); err != nil {
+		return nil, err
+	}
+	trust, err := c.trustOf(name, true)
+	if err != nil {
+		return nil, err
+	}
+	open := wire.PipeOpen{Opener: c.name, Target: name}
+	rand.Read(open.ID[:])
+	hello, err := (&wire.Hello{MaxMessage: c.cfg.maxMessage()}).Append(nil)
+	if err != nil {
+		return nil, err
+	}
+	stream, err := c.link.OpenPipe(open)
+	if err != nil {
+		return nil, err
+	}
+	conn, err := secure.Initiate(ctx, stream, &secure.Config{
+		Key: c.cfg.Keys.Private, Pipe: binding(open), Hello: hello, VerifyPeer: trust.check, Timeout: c.cfg.Timeout,
+	})
+	if err != nil {
+		return nil, pipeError(name, err)
+	}
+	peer, err := c.accept(trust, conn.PeerKey())
+	if err != nil {
+		conn.Close()
+		return nil, err
+	}
+	w, err := wire.ParseWelcome(conn.Welcome())
+	if err == nil && w.Name != "" {
+		err = errors.New("a peer does not give names")
+	}
+	if err != nil {
+		conn.Close()
+		return nil, pipeError(name, err)
+	}
+	return c.newPipe(conn, peer, true, w.MaxMessage), nil
+}
+
+func binding(open wire.PipeOpen) *secure.Binding {
+	return &secure.Binding{ID: open.ID, Opener: open.Opener, Target: open.Target}
+}
+
+// pipeError says why a pipe could not be opened, in terms of this package.
+func pipeError(name string, err error) error {
+	var closed *channel.CloseError
+	var refused *secure.RefusedError
+	var changed *keys.ChangedKeyError
+	switch {
+	case errors.As(err, &changed):
+		return changed
+	case errors.As(err, &refused):
+		err = &channel.Error{Code: channel.Code(refused.Code), Text: refused.Text, Remote: true}
+	case errors.As(err, &closed):
+		err = &channel.Error{Code: channel.Code(closed.Code), Text: closed.Text, Remote: true}
+	}
+	return fmt.Errorf("pipe to %q: %w", name, err)
+}

@@ -1,0 +1,88 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"runtime"
+
+	"filippo.io/age"
+
+	"github.com/pysock/pysock/keys"
+)
+
+// hasModes says whether a file's mode says who can read it.
+const hasModes = runtime.GOOS != "windows"
+
+var errHelp = flag.ErrHelp
+
+// options is what the arguments ask for, checked.
+type options struct {
+	name           string
+	out            string // "" for standard output
+	public         string // the file of -y, or ""
+	encrypt        bool
+	recipients     []age.Recipient
+	passphraseFile string
+}
+
+// parseArgs reads the arguments. Every error but errHelp is one of usage.
+func parseArgs(args []string) (*options, error) {
+	o := &options{}
+	fs := flag.NewFlagSet("pysock-keygen", flag.ContinueOnError)
+	fs.SetOutput(io.Discard) // an error is one line, and main prints it
+	fs.StringVar(&o.name, "name", "", "")
+	fs.StringVar(&o.out, "o", "", "")
+	fs.StringVar(&o.public, "y", "", "")
+	fs.BoolVar(&o.encrypt, "encrypt", false, "")
+	fs.StringVar(&o.passphraseFile, "passphrase-file", "", "")
+	var recipients []string
+	fs.Func("recipient", "", func(s string) error {
+		recipients = append(recipients, s)
+		return nil
+	})
+	if err := fs.Parse(args); err != nil {
+		return nil, err
+	}
+	if fs.NArg() > 0 {
+		return nil, fmt.Errorf("%q is one argument too many", fs.Arg(0))
+	}
+	given := map[string]bool{}
+	var empty error
+	fs.Visit(func(f *flag.Flag) {
+		given[f.Name] = true
+		if f.Name != "recipient" && f.Value.String() == "" {
+			empty = fmt.Errorf("-%s is given without a value", f.Name)
+		}
+	})
+	if empty != nil {
+		return nil, empty
+	}
+	if given["y"] {
+		if given["name"] || given["o"] || o.encrypt || given["recipient"] {
+			return nil, errors.New("-y goes with no other flag than --passphrase-file")
+		}
+		return o, nil
+	}
+	switch {
+	case !given["name"]:
+		return nil, errors.New("--name is missing: write pysock-keygen --name NAME -o FILE")
+	case o.encrypt && given["recipient"]:
+		return nil, errors.New("--encrypt and --recipient exclude each other")
+	case given["passphrase-file"] && !o.encrypt:
+		return nil, errors.New("--passphrase-file goes with --encrypt")
+	}
+	var err error
+	if o.name, err = keys.NormalizeName(o.name); err != nil {
+		return nil, err
+	}
+	for _, s := range recipients {
+		r, err := keys.ParseRecipient(s)
+		if err != nil {
+			return nil, err
+		}
+		o.recipients = append(o.recipients, r)
+	}
+	return o, nil
+}
