@@ -38,6 +38,7 @@ var errCloseTimeout = errors.New("the other side did not take what was to be sen
 // beginClose stops everything but the writing of what is due. Call it with mu held.
 func (l *Link) beginClose(err error, r wire.Reason) {
 	l.state, l.err, l.closing = stateClosing, err, r
+	l.deaf.Store(true)
 	l.deadline = time.AfterFunc(wire.CloseTimeout, func() { l.lost(errCloseTimeout) })
 	l.wakeAll()
 	l.kick()

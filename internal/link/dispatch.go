@@ -84,7 +84,7 @@ func (l *Link) route(ch *inChan) *channel.Route {
 
 // settle starts the channel's handlers if messages wait for them and none runs. Call it with mu held.
 func (l *Link) settle(ch *inChan) {
-	if ch.busy || ch.refused || len(ch.queue) == 0 {
+	if ch.busy || ch.refused || l.quiet.Load() || len(ch.queue) == 0 {
 		return
 	}
 	ch.busy = true
@@ -100,7 +100,7 @@ func (l *Link) handleAll(ch *inChan) {
 	for {
 		l.mu.Lock()
 		batch, route := ch.queue, ch.route
-		if len(batch) == 0 || l.handlers.Err() != nil {
+		if len(batch) == 0 || l.quiet.Load() || l.handlers.Err() != nil {
 			ch.busy = false
 			if cap(ch.spare) > 64 {
 				ch.spare = nil
@@ -117,7 +117,7 @@ func (l *Link) handleAll(ch *inChan) {
 		}
 		for i, m := range batch {
 			batch[i] = inMsg{}
-			if l.handlers.Err() != nil {
+			if l.quiet.Load() || l.handlers.Err() != nil {
 				break
 			}
 			if limit == nil || m.msg == nil {
@@ -153,8 +153,15 @@ func (l *Link) handleAll(ch *inChan) {
 // handlerStopped counts a goroutine that runs handlers out. Call it with mu held.
 func (l *Link) handlerStopped() {
 	l.running--
-	if l.running == 0 && l.state == stateDead {
+	if l.running > 0 {
+		return
+	}
+	if l.state == stateDead {
 		l.cancelHandlers(l.err)
+	}
+	if l.idle != nil {
+		close(l.idle)
+		l.idle = nil
 	}
 }
 

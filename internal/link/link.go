@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/pysock/pysock/channel"
@@ -95,7 +96,9 @@ type Link struct {
 	done chan struct{}  // closed when the reader has returned
 	wg   sync.WaitGroup // all goroutines of the link
 
-	stats Stats // atomic
+	stats Stats       // atomic
+	quiet atomic.Bool // Quiesce was called: no handler is called any more
+	deaf  atomic.Bool // this side has closed: what still comes is not acted on
 
 	rd readState // owned by the reader
 
@@ -132,6 +135,7 @@ type Link struct {
 	pulled     pullQueue
 	receivers  chan struct{} // closed and replaced when a message can be received; nil while nobody waits
 	running    int           // goroutines that run handlers
+	idle       chan struct{} // closed when running is 0; nil while nobody waits
 	muxVersion uint64
 
 	streams    map[uint32]endpoint

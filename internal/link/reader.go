@@ -108,7 +108,7 @@ func (l *Link) frames(b []byte) (used int, err error) {
 		if end > len(b) {
 			break
 		}
-		if !l.rd.closed {
+		if l.hears(h.Type) {
 			if err := l.frame(h, b[used+wire.HeaderSize:end]); err != nil {
 				return used, err
 			}
@@ -116,6 +116,12 @@ func (l *Link) frames(b []byte) (used int, err error) {
 		used = end
 	}
 	return used, nil
+}
+
+// hears reports whether frames of a type are still acted on: none after the other side's CLOSE, and few after
+// our own.
+func (l *Link) hears(t wire.Type) bool {
+	return !l.rd.closed && (!l.deaf.Load() || t == wire.TypeClose || t == wire.TypeProgress)
 }
 
 // afterBatch lets go what the frames just read have brought about, here and on the links that they were relayed to.

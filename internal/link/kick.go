@@ -1,0 +1,43 @@
+package link
+
+import (
+	"context"
+
+	"github.com/pysock/pysock/channel"
+	"github.com/pysock/pysock/internal/wire"
+)
+
+// Kick ends the link with a reason and at once: what was queued is dropped, streams and relays through the link end now, and nothing that still
+// comes is acted on. Only the reason itself is still written, for at most wire.CloseTimeout. It does not wait.
+func (l *Link) Kick(code channel.Code, text string) {
+	l.mu.Lock()
+	if l.state != stateOpen {
+		l.mu.Unlock()
+		return
+	}
+	l.beginClose(channel.ErrClosed, wire.Reason{Code: uint16(code), Text: text})
+	l.dropQueued()
+	l.kick()
+	streams := l.streams
+	l.streams = make(map[uint32]endpoint)
+	l.mu.Unlock()
+	for _, e := range streams {
+		e.onLost(channel.ErrClosed)
+	}
+}
+
+// Quiesce calls no more handlers, and waits until those that run have returned, or ctx or the link ends. What
+// arrives meanwhile is not taken, so its sender knows that it was not.
+func (l *Link) Quiesce(ctx context.Context) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.quiet.Store(true)
+	for l.running > 0 && l.state == stateOpen {
+		if l.idle == nil {
+			l.idle = make(chan struct{})
+		}
+		if l.await(ctx, l.idle) != nil {
+			return
+		}
+	}
+}
