@@ -1,0 +1,78 @@
+package server_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/pysock/pysock/channel"
+	"github.com/pysock/pysock/client"
+	"github.com/pysock/pysock/server"
+)
+
+// The benchmarks run clients and server in one process, over TCP on loopback, with all encryption. So their CPU is that of all
+// sides together: what a server alone needs is measured by bench/.
+
+// BenchmarkIngest sends messages that the server's handler counts.
+func BenchmarkIngest(b *testing.B) {
+	for _, size := range []int{64, 1 << 10, 64 << 10} {
+		b.Run(fmt.Sprint(size), func(b *testing.B) {
+			w := newWorld(b, []string{"alice"}, func(s *server.Server) {
+				s.Handler = new(channel.Mux)
+				s.Handler.Handle("test", func(context.Context, channel.Conn, *channel.Message) error { return nil })
+			})
+			stream(b, w.dial("alice", nil), size)
+		})
+	}
+}
+
+// BenchmarkPipe sends messages from client to client through a pipe.
+func BenchmarkPipe(b *testing.B) {
+	for _, size := range []int{64, 1 << 10, 64 << 10} {
+		b.Run(fmt.Sprint(size), func(b *testing.B) {
+			w := newWorld(b, []string{"alice", "bob"}, nil)
+			alice, bob := w.dial("alice", nil), w.dial("bob", nil)
+			bob.Handle("test", func(context.Context, channel.Conn, *channel.Message) error { return nil })
+			go bob.Run(b.Context())
+			p, err := alice.OpenPipe(b.Context(), "bob")
+			require.NoError(b, err)
+			stream(b, p, size)
+		})
+	}
+}
+
+func stream(b *testing.B, to channel.Conn, size int) {
+	body := make([]byte, size)
+	b.SetBytes(int64(size))
+	b.ReportAllocs()
+	for b.Loop() {
+		require.NoError(b, to.Send(b.Context(), "test", body))
+	}
+	require.NoError(b, to.Flush(b.Context()))
+}
+
+// BenchmarkEcho asks the server and waits for the answer.
+func BenchmarkEcho(b *testing.B) {
+	w := newWorld(b, []string{"alice"}, withEcho)
+	c := w.dial("alice", nil)
+	body := make([]byte, 64)
+	b.ReportAllocs()
+	for b.Loop() {
+		_, err := c.Request(b.Context(), "test", body)
+		require.NoError(b, err)
+	}
+}
+
+// BenchmarkDial is a whole handshake of both sides, and the session's beginning and end.
+func BenchmarkDial(b *testing.B) {
+	w := newWorld(b, []string{"alice"}, nil)
+	cfg := &client.Config{Keys: w.files["alice"], Transient: true}
+	b.ReportAllocs()
+	for b.Loop() {
+		c, err := client.Dial(b.Context(), "", cfg)
+		require.NoError(b, err)
+		require.NoError(b, c.Close())
+	}
+}

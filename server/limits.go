@@ -1,0 +1,89 @@
+package server
+
+import (
+	"github.com/pysock/pysock/internal/flow"
+	"github.com/pysock/pysock/internal/wire"
+)
+
+// Limits bounds what clients can make a server hold. A zero field means its default.
+//
+// The memory that a server needs at the very most, with every client abusing every limit at once, is
+//
+//	MaxHandshakes × 32 KiB
+//	+ MaxSessions × ( 16 KiB
+//	                + MaxChannels × 64 KiB                  received, guaranteed to each channel
+//	                + 4 MiB + MaxMessage                    received, large messages and grown windows
+//	                + MaxStreams × StreamWindow             received on streams of the server's application
+//	                + MaxPipes × 2 × PipeWindow             relayed, waiting for the other end
+//	                + 1 MiB + MaxMessage )                  waiting to be sent
+//
+// which Memory computes. A session that is idle holds the 16 KiB; one whose peers read holds little more.
+type Limits struct {
+	// MaxSessions is how many sessions there may be at once, transient ones included; 0 for 10,000. One more is refused with CodeLimit.
+	MaxSessions int
+
+	// MaxTransient is how many transient sessions of one key there may be at once; 0 for 16.
+	MaxTransient int
+
+	// MaxHandshakes is how many connections may be in their handshake at once; 0 for 512. One more ends the one that has been
+	// in it longest: honest ones take milliseconds.
+	MaxHandshakes int
+
+	// MaxChannels is how many channels one client may send on; 0 for 64, at least 64, at most 1,024.
+	MaxChannels int
+
+	// MaxMessage is the largest message taken from a client, in bytes of its body; 0 for 16 MiB, at least 64 KiB, at most 1 GiB.
+	MaxMessage int
+
+	// MaxStreams is how many streams to the server's application, and pipes, one client may have open; 0 for 64, at least 16.
+	MaxStreams int
+
+	// StreamWindow is how much a stream may hold that the server's application has not read, in bytes; 0 for 256 KiB.
+	StreamWindow int
+
+	// MaxPipes is how many pipes one client may have open, those that others opened to it included; 0 for 64.
+	MaxPipes int
+
+	// PipeWindow is how much of each direction of a pipe may wait in the server for a client that does not read, in bytes; 0 for 256 KiB, at
+	// least 64 KiB. It bounds what a pipe can carry in a round-trip time.
+	PipeWindow int
+}
+
+// Rough sizes for Memory, measured: see docs/testing.md.
+const (
+	handshakeMemory = 32 << 10
+	sessionMemory   = 16 << 10
+	queueMemory     = 1 << 20
+)
+
+func (l Limits) withDefaults() Limits {
+	or := func(v *int, def, least, most int) {
+		if *v == 0 {
+			*v = def
+		}
+		*v = min(max(*v, least), most)
+	}
+	const unlimited = int(^uint(0) >> 1)
+	or(&l.MaxSessions, 10_000, 1, unlimited)
+	or(&l.MaxTransient, 16, 1, unlimited)
+	or(&l.MaxHandshakes, 512, 1, unlimited)
+	or(&l.MaxChannels, 64, wire.MinChannels, wire.MaxChannels)
+	or(&l.MaxMessage, wire.DefaultMaxMessage-wire.MessageOverhead, wire.MinMaxMessage, wire.MaxBody)
+	or(&l.MaxStreams, 64, wire.MinStreams, wire.MaxStreams)
+	or(&l.StreamWindow, 256<<10, flow.Guaranteed, unlimited)
+	or(&l.MaxPipes, 64, 1, wire.MaxStreams)
+	or(&l.PipeWindow, 256<<10, flow.Guaranteed, unlimited)
+	return l
+}
+
+// Memory is the most that the limits let clients make the server hold, in bytes.
+func (l Limits) Memory() int64 {
+	l = l.withDefaults()
+	session := sessionMemory +
+		l.MaxChannels*flow.Guaranteed +
+		flow.GrowShare + l.MaxMessage +
+		l.MaxStreams*l.StreamWindow +
+		l.MaxPipes*2*l.PipeWindow +
+		queueMemory + l.MaxMessage
+	return int64(l.MaxHandshakes)*handshakeMemory + int64(l.MaxSessions)*int64(session)
+}

@@ -1,0 +1,25 @@
+//go:build unix && !aix && !solaris
+
+package server
+
+import (
+	"errors"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+func tryLock(f *os.File) error {
+	for {
+		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		switch {
+		case errors.Is(err, unix.EWOULDBLOCK):
+			return errLocked
+		case !errors.Is(err, unix.EINTR):
+			return err
+		}
+	}
+}
+
+// unlockNames removes the lock file while it still has the lock: lockNames finds out.
+func unlockNames(f *os.File) error { return errors.Join(os.Remove(f.Name()), f.Close()) }

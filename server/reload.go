@@ -1,0 +1,32 @@
+package server
+
+import (
+	"errors"
+
+	"github.com/pysock/pysock/channel"
+	"github.com/pysock/pysock/keys"
+)
+
+// Reload replaces the list of clients with that of a key file, which must have the same identity. Sessions of keys that are no longer on it, or
+// are there under another name, end at once, and so do their pipes. On an error the old list stays.
+func (s *Server) Reload(f *keys.File) error {
+	if err := s.start(); err != nil {
+		return err
+	}
+	if f == nil || f.Public != s.Keys.Public {
+		return errors.New("server: the key file is of another identity: restart the server to change its key")
+	}
+	a, err := newAdmission(f)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.admission = a
+	for sess := range s.sessions {
+		if !a.admits(sess.peer.Key, sess.peer.Name) {
+			s.end(sess, channel.CodeRevoked, "")
+		}
+	}
+	return nil
+}

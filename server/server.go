@@ -1,0 +1,115 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/pysock/pysock/channel"
+	"github.com/pysock/pysock/internal/link"
+	"github.com/pysock/pysock/keys"
+	"github.com/pysock/pysock/secure"
+)
+
+// ErrServerClosed is what Serve and ListenAndServe return after Shutdown or Close.
+var ErrServerClosed = errors.New("server: closed")
+
+// A Server lets clients in and serves them. Only Keys is required. Its fields must not change once
+// it serves; its methods may be called by several goroutines at once.
+type Server struct {
+	// Keys is the server's key file: its identity and its clients. Reload replaces the clients.
+	Keys *keys.File
+
+	// Handler has the handlers for what clients send to the server; nil for none, which makes the server a mere relay of pipes.
+	Handler *channel.Mux
+
+	// Limits bounds what clients can make the server hold.
+	Limits Limits
+
+	// Names keeps who has which name on an open server. If it is nil an open server keeps names in memory, until it stops.
+	Names *Names
+
+	// AllowPipe decides whether a client may open a pipe to another; the error's text goes to the opener if it is a *channel.Error. If it is nil all may.
+	// It is called while the opener's session waits, so it must not block.
+	AllowPipe func(from, to channel.Peer) error
+
+	// AllowGroups decides whether a client may join groups when it connects. If it is nil none may.
+	AllowGroups func(peer channel.Peer, groups []string) error
+
+	// DrainTimeout is how long Serve takes to drain when its ctx ends; 0 for 10 s.
+	DrainTimeout time.Duration
+
+	// HandshakeTimeout bounds a client's handshake; 0 for 10 s.
+	HandshakeTimeout time.Duration
+
+	// Logger takes panics and errors of handlers, and failures to accept connections; nil for slog.Default().
+	Logger *slog.Logger
+
+	listeners link.Listeners // for streams
+	counters  counters
+
+	setup  sync.Once
+	err    error // of setup
+	limits Limits
+	gate   *secure.Gate
+	ctx    context.Context // ends when no more handshakes may go on
+	cancel context.CancelFunc
+
+	ending sync.WaitGroup // goroutines that end sessions
+
+	mu         sync.Mutex
+	admission  admission
+	draining   bool
+	accepting  map[net.Listener]struct{}
+	handshakes handshakes
+	sessions   map[*Session]struct{}
+	byName     map[string]*Session    // those that can be addressed
+	transient  map[keys.PublicKey]int // how many of a key
+	joining    int                    // sessions that are being welcomed
+	changed    chan struct{}          // closed and replaced when a session or a handshake ended; nil while nobody waits
+}
+
+// start makes the server ready, once.
+func (s *Server) start() error {
+	s.setup.Do(func() {
+		if s.Keys == nil || s.Keys.Private == nil {
+			s.err = errors.New("server: Keys with a private key is required: keys.Load reads it from a key file")
+			return
+		}
+		if s.admission, s.err = newAdmission(s.Keys); s.err != nil {
+			return
+		}
+		if s.Names == nil {
+			if s.Names, s.err = OpenNames("", nil); s.err != nil {
+				return
+			}
+		}
+		s.limits = s.Limits.withDefaults()
+		s.gate = secure.NewGate(0)
+		s.ctx, s.cancel = context.WithCancel(context.Background())
+		s.accepting = make(map[net.Listener]struct{})
+		s.sessions = make(map[*Session]struct{})
+		s.byName = make(map[string]*Session)
+		s.transient = make(map[keys.PublicKey]int)
+	})
+	return s.err
+}
+
+func (s *Server) logger() *slog.Logger {
+	if s.Logger == nil {
+		return slog.Default()
+	}
+	return s.Logger
+}
+
+// Listen takes the streams of a name that clients open to the server. Its Accept waits until a stream comes or the listener or
+// the server is closed.
+func (s *Server) Listen(name string) (net.Listener, error) {
+	if err := keys.CheckChannel(name); err != nil {
+		return nil, err
+	}
+	return s.listeners.Listen(name)
+}

@@ -1,0 +1,68 @@
+package server
+
+import (
+	"sync/atomic"
+	"time"
+)
+
+// counters count what happened since the server began.
+type counters struct {
+	sessions     atomic.Uint64
+	failed       atomic.Uint64
+	crowded      atomic.Uint64
+	refused      atomic.Uint64
+	pipes        atomic.Uint64
+	pipesRefused atomic.Uint64
+}
+
+// Stats is what a server has to tell operators.
+type Stats struct {
+	Sessions   int // sessions there are now
+	Handshakes int // connections that are in their handshake now
+	Pipes      int // pipes that are relayed now
+
+	SessionsBegun     uint64 // clients that were let in since the server began
+	HandshakesFailed  uint64 // connections that ended before a key was proven
+	HandshakesCrowded uint64 // of these, those that made room for newer ones
+	SessionsRefused   uint64 // clients that proved a key and were not let in
+	PipesBegun        uint64 // pipes that were connected
+	PipesRefused      uint64 // pipes that were not
+}
+
+// Stats gives the server's counters.
+func (s *Server) Stats() Stats {
+	st := Stats{
+		SessionsBegun:     s.counters.sessions.Load(),
+		HandshakesFailed:  s.counters.failed.Load(),
+		HandshakesCrowded: s.counters.crowded.Load(),
+		SessionsRefused:   s.counters.refused.Load(),
+		PipesBegun:        s.counters.pipes.Load(),
+		PipesRefused:      s.counters.pipesRefused.Load(),
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	st.Sessions, st.Handshakes = len(s.sessions), s.handshakes.Len()
+	for sess := range s.sessions {
+		st.Pipes += int(sess.pipes.Load())
+	}
+	st.Pipes /= 2 // each was counted at both ends
+	return st
+}
+
+// SessionStats is what there is to tell of one session.
+type SessionStats struct {
+	Since         time.Time
+	Pipes         int    // open at the moment
+	Queued        int    // bytes that wait to be written to the client
+	BytesSent     uint64 // before encryption, relayed pipes included
+	BytesReceived uint64 // before encryption, relayed pipes included
+}
+
+// Stats gives the session's counters.
+func (s *Session) Stats() SessionStats {
+	sent, received := s.link.Bytes()
+	return SessionStats{Since: s.since, Pipes: int(s.pipes.Load()), Queued: s.link.Queued(), BytesSent: sent, BytesReceived: received}
+}
+
+// now is the time by which names are kept.
+func now() time.Time { return time.Now() }
