@@ -4,7 +4,8 @@ import "fmt"
 
 // A Code says why something was refused, failed or ended: docs/protocol.md,
 // section 14. A Code is an error, so that errors.Is(err, channel.CodeBusy) asks
-// for the reason behind any error of this module. Applications use 256 and up for codes of their own.
+// for the reason behind any error of this module. A handler may return one, to answer with no text.
+// Applications use [CodeApplication] and up for codes of their own.
 type Code uint16
 
 // The codes of docs/protocol.md, section 14.

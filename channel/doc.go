@@ -17,12 +17,17 @@
 //	})
 //
 // A typed channel is defined once and used at both ends; its values travel
-// as CBOR:
+// as CBOR, and [Request] and [Respond] do the same for a question and its answer:
 //
 //	var Grade = channel.Of[int]("grade")
 //
 //	err := Grade.Send(ctx, conn, 100)
 //	Grade.Handle(&mux, func(ctx context.Context, from channel.Conn, n int) error { … })
+//	square, err := channel.Request[int](ctx, conn, "square", 12)
+//	channel.Respond(&mux, "square", func(ctx context.Context, from channel.Conn, n int) (int, error) { … })
+//
+// A body that is not a value of the type never reaches the handler. What comes from
+// outside is bounded before it is decoded; [Message.Value] decodes what has no type here.
 //
 // Errors carry a [Code]; errors.Is(err, channel.CodeBusy) asks for it.
 // [ErrClosed] means that this end closed the connection, a *[CloseError] that

@@ -17,9 +17,11 @@ func (closedError) Is(target error) bool { return target == net.ErrClosed }
 // An Error is a refusal or a failure with a code. errors.Is(err,
 // channel.CodeBusy) asks for the code.
 type Error struct {
+	// Code says what it is, for programs. One that this version does not know is kept as it came.
 	Code Code
 
-	// Text is for people. If Remote is set it came from outside; Error quotes it.
+	// Text is for people, and may be empty. If Remote is set it came from outside, at most 255 bytes: Error quotes it, and so should
+	// whoever prints it alone.
 	Text string
 
 	// Remote is set if the other end (or the server, for a pipe) said it, and not this one.
@@ -35,8 +37,11 @@ func (e *Error) Unwrap() error { return e.Code }
 // A CloseError is the end of a connection that the other end closed, and
 // its reason.
 type CloseError struct {
+	// Code is the reason for programs, CodeClosed if there is nothing to say.
 	Code Code
-	Text string // from outside; Error quotes it
+
+	// Text is the reason for people, and may be empty. It comes from outside, at most 255 bytes: Error quotes it.
+	Text string
 }
 
 // Error says that the other side closed the connection, and why.
@@ -53,15 +58,22 @@ func (e *CloseError) Unwrap() error { return e.Code }
 // A LostError is the end of a connection that nobody closed: the network failed, the other process died,
 // or the other side broke the protocol. What was sent and not flushed may or may not have arrived.
 type LostError struct {
-	Err error // what was seen of it
+	// Err is what was seen of it, nil if nothing was.
+	Err error
 }
 
 // Error says that the connection was lost, and what was seen of it.
-func (e *LostError) Error() string { return "the connection was lost: " + e.Err.Error() }
+func (e *LostError) Error() string {
+	if e.Err == nil {
+		return "the connection was lost"
+	}
+	return "the connection was lost: " + e.Err.Error()
+}
 
 // Unwrap gives what was seen.
 func (e *LostError) Unwrap() error { return e.Err }
 
+// reason quotes text from outside: it could hold what a terminal obeys or a second line for a log.
 func reason(code Code, text string, quote bool) string {
 	switch {
 	case text == "":

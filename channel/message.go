@@ -3,6 +3,7 @@ package channel
 import (
 	"context"
 	"errors"
+	"fmt"
 )
 
 // Encoding says how a message's body is to be read. It is a mark for the
@@ -31,8 +32,14 @@ func (e Encoding) String() string {
 
 // A Message is what arrived on a channel, or is to be sent on one.
 type Message struct {
-	Channel  string
-	Body     []byte // of a received message: the receiver's to keep and to change
+	// Channel is the channel's name. The answer to a request has that of the request.
+	Channel string
+
+	// Body is what was sent, never more than the connection's largest message. Of a received message it is the receiver's to
+	// keep and to change; of one that is sent it is only read, and not kept.
+	Body []byte
+
+	// Encoding is the sender's mark. Nothing has checked that the body is what it says: Decode and Value do.
 	Encoding Encoding
 
 	// From is the authenticated sender of a received message. It is shared by
@@ -47,7 +54,8 @@ type Message struct {
 type Answerer interface {
 	// Answer sends the one answer, waiting as Send does. A second answer is ErrAnswered.
 	Answer(ctx context.Context, enc Encoding, body []byte) error
-	// AnswerError sends an error as the one answer.
+
+	// AnswerError sends an error as the one answer. It does not wait. A second answer is ErrAnswered.
 	AnswerError(code Code, text string) error
 }
 
@@ -73,10 +81,14 @@ func (m *Message) Reply(ctx context.Context, body []byte) error {
 	return m.ReplyMessage(ctx, Raw, body)
 }
 
-// ReplyMessage is Reply with another encoding mark than Raw.
+// ReplyMessage is Reply with another encoding mark than Raw. A mark that the protocol does not have is an *Error with
+// CodeBadMessage, and no answer yet: the other end would take it for a broken connection.
 func (m *Message) ReplyMessage(ctx context.Context, enc Encoding, body []byte) error {
 	if m.answerer == nil {
 		return ErrNotRequest
+	}
+	if enc > CBOR {
+		return badMessage(fmt.Sprintf("%v %d", enc, uint8(enc)))
 	}
 	return m.answerer.Answer(ctx, enc, body)
 }

@@ -22,11 +22,13 @@ type Handler func(ctx context.Context, from Conn, m *Message) error
 
 // A Registrar takes handlers: a *Mux, or a *client.Client.
 type Registrar interface {
+	// Handle registers the handler of a channel. It panics on a mistake of the program, as Mux.Handle says.
 	Handle(channel string, h Handler)
 }
 
-// A Route is what a Mux knows of a channel.
+// A Route is what a Mux knows of a channel. It does not change: a new handler is a new Route.
 type Route struct {
+	// Handler takes the channel's messages. It is not nil.
 	Handler Handler
 
 	// Concurrent is how many messages of one sender may be handled at once; 0 and 1 mean one after another.
@@ -48,7 +50,7 @@ type Mux struct {
 func (x *Mux) Handle(channel string, h Handler) { x.HandleConcurrent(channel, 1, h) }
 
 // HandleConcurrent is Handle for a handler that may be called for up to n messages of one
-// sender at once, in no particular order.
+// sender at once, in no particular order. An n below 2 is Handle.
 func (x *Mux) HandleConcurrent(channel string, n int, h Handler) {
 	if err := keys.CheckChannel(channel); err != nil {
 		panic(fmt.Sprintf("channel: cannot handle %q: %v", channel, err))
@@ -68,8 +70,8 @@ func (x *Mux) HandleConcurrent(channel string, n int, h Handler) {
 	x.version.Add(1)
 }
 
-// Fallback registers a handler for the channels that have none. Without one such a channel is refused, and its
-// sender told so.
+// Fallback registers a handler for the channels that have none, in place of an earlier one; nil takes it away. Without one
+// such a channel is refused, and its sender told so.
 func (x *Mux) Fallback(h Handler) {
 	x.mu.Lock()
 	defer x.mu.Unlock()

@@ -11,8 +11,12 @@ import (
 // proven; the name is the label that the server, or this end's own key file,
 // binds to that key.
 type Peer struct {
+	// Name passed keys.CheckName, so it has no white space and nothing that a terminal obeys. It may still look like another: show the
+	// key's fingerprint where that matters.
 	Name string
-	Key  keys.PublicKey
+
+	// Key is what the peer proved to have the private part of.
+	Key keys.PublicKey
 
 	// Groups are the groups that the peer was in when the connection began, sorted.
 	// The slice is shared: do not change it.
