@@ -350,3 +350,25 @@ func BenchmarkHandshake(b *testing.B) {
 		finish(b, i, r)
 	}
 }
+
+// The responder's part alone, which is what a server pays.
+func BenchmarkResponder(b *testing.B) {
+	is, rs := newKey(b), newKey(b)
+	for range b.N {
+		b.StopTimer()
+		i, _ := New(Config{Suite: XXhfs, Initiator: true, Static: is})
+		msg1, _ := i.WriteMessage(nil, nil)
+		b.StartTimer()
+		r, _ := New(Config{Suite: XXhfs, Static: rs})
+		r.ReadMessage(nil, msg1)
+		msg2, _ := r.WriteMessage(nil, nil)
+		b.StopTimer()
+		i.ReadMessage(nil, msg2)
+		msg3, _ := i.WriteMessage(nil, nil)
+		b.StartTimer()
+		if _, err := r.ReadMessage(nil, msg3); err != nil {
+			b.Fatal(err)
+		}
+		r.Split()
+	}
+}
