@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
 )
 
 var updateErrors = flag.Bool("update", false, "write testdata/keys/bad/*.error anew")
@@ -22,7 +23,7 @@ func TestMain(m *testing.M) {
 	if child := children[os.Getenv(childEnv)]; child != nil {
 		os.Exit(child())
 	}
-	os.Exit(m.Run())
+	goleak.VerifyTestMain(m)
 }
 
 const (

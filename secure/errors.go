@@ -44,14 +44,19 @@ func (timeoutError) Temporary() bool      { return true }
 func (timeoutError) Is(target error) bool { return target == os.ErrDeadlineExceeded }
 
 // Version is a protocol version. Majors do not understand each other.
-type Version struct{ Major, Minor uint8 }
+type Version struct {
+	Major, Minor uint8 // as in the preamble
+}
 
 // String formats as "1.0".
 func (v Version) String() string { return fmt.Sprintf("%d.%d", v.Major, v.Minor) }
 
 // VersionError is returned when the two sides have no major version in common.
-type VersionError struct{ Local, Remote Version }
+type VersionError struct {
+	Local, Remote Version // ours, and what the other side sent
+}
 
+// Error says both versions.
 func (e *VersionError) Error() string {
 	return fmt.Sprintf("secure: the other side speaks version %s, we speak %s", e.Remote, e.Local)
 }
@@ -59,24 +64,27 @@ func (e *VersionError) Error() string {
 // PeerKeyError is returned by Initiate when VerifyPeer did not accept the key
 // that the responder has proven. It unwraps to what VerifyPeer returned.
 type PeerKeyError struct {
-	Key keys.PublicKey
-	Err error
+	Key keys.PublicKey // what the responder has proven
+	Err error          // what VerifyPeer returned
 }
 
+// Error says which key, and why not.
 func (e *PeerKeyError) Error() string {
 	return fmt.Sprintf("secure: responder's key %s not accepted: %v", e.Key, e.Err)
 }
 
+// Unwrap returns Err.
 func (e *PeerKeyError) Unwrap() error { return e.Err }
 
 // RefusedError is returned by Initiate when the responder, whose key was
 // accepted, turned us away. Text is the responder's and not to be trusted;
 // quote it wherever it goes, as Error does.
 type RefusedError struct {
-	Code uint16
-	Text string
+	Code uint16 // docs/protocol.md, section 14
+	Text string // at most MaxRefusal bytes of UTF-8
 }
 
+// Error gives the code and the quoted text.
 func (e *RefusedError) Error() string {
 	return fmt.Sprintf("secure: refused with code %d: %q", e.Code, e.Text)
 }
@@ -89,6 +97,7 @@ type TruncatedError struct {
 	During string // "handshake", "record", or "stream"
 }
 
+// Error says where the connection ended.
 func (e *TruncatedError) Error() string {
 	return "secure: connection ended during the " + e.During + ", without an authenticated end"
 }

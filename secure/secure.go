@@ -43,8 +43,9 @@ import (
 )
 
 const (
-	// MaxHello bounds Config.Hello, and MaxWelcome what Welcome takes, in bytes.
-	MaxHello   = 4096
+	// MaxHello bounds Config.Hello, in bytes.
+	MaxHello = 4096
+	// MaxWelcome bounds what Welcome takes, in bytes.
 	MaxWelcome = 4096
 	// MaxRefusal bounds the text of a refusal, in bytes.
 	MaxRefusal = 255
@@ -90,8 +91,8 @@ type Config struct {
 // off as another's: a random id that the opener chose, and both names as they
 // are in the open request, each at most 65535 bytes.
 type Binding struct {
-	ID             [16]byte
-	Opener, Target string
+	ID             [16]byte // random, the opener's choice
+	Opener, Target string   // names, as in the open request
 }
 
 func (c *Config) check() error {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/pysock/pysock/channel"
 	"github.com/pysock/pysock/internal/link"
+	"github.com/pysock/pysock/internal/testworld"
 	"github.com/pysock/pysock/internal/wire"
 	"github.com/pysock/pysock/keys"
 	"github.com/pysock/pysock/secure"
@@ -40,10 +41,10 @@ func noise() map[string][]byte {
 
 // TestStrangers sends what is no handshake: each is closed, the counters tell, and a client that is there notices nothing.
 func TestStrangers(t *testing.T) {
-	w := newWorld(t, []string{"alice"}, withEcho)
-	alice := w.dial("alice", nil)
+	w := testworld.New(t, []string{"alice"}, withEcho)
+	alice := w.Dial("alice", nil)
 	for name, sent := range noise() {
-		conn, err := net.Dial("tcp", w.addr)
+		conn, err := net.Dial("tcp", w.Address)
 		require.NoError(t, err, name)
 		_, err = conn.Write(sent)
 		require.NoError(t, err, name)
@@ -60,8 +61,8 @@ func TestStrangers(t *testing.T) {
 		require.Equal(t, name, string(m.Body))
 	}
 	require.NoError(t, alice.Close())
-	require.NoError(t, w.srv.Close())
-	require.EqualValues(t, len(noise()), w.srv.Stats().HandshakesFailed)
+	require.NoError(t, w.Server.Close())
+	require.EqualValues(t, len(noise()), w.Server.Stats().HandshakesFailed)
 }
 
 // pipeListener is a net.Listener of in-memory connections.
@@ -100,7 +101,7 @@ func (l *pipeListener) dial() net.Conn {
 // TestSilence leaves connections hanging in the middle of their handshake: they end after its timeout, not before and not never.
 func TestSilence(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		srv := &server.Server{Keys: newKey(t, keys.ServerName)}
+		srv := &server.Server{Keys: testworld.NewKey(t, keys.ServerName)}
 		ln := newPipeListener()
 		done := make(chan error, 1)
 		go func() { done <- srv.Serve(context.Background(), ln) }()
@@ -123,46 +124,46 @@ func TestSilence(t *testing.T) {
 
 // TestCrowd opens more connections than may be in their handshake: the oldest makes room, and an honest client still gets in.
 func TestCrowd(t *testing.T) {
-	w := newWorld(t, []string{"alice"}, func(s *server.Server) {
+	w := testworld.New(t, []string{"alice"}, func(s *server.Server) {
 		withEcho(s)
 		s.Limits.MaxHandshakes = 8
 	})
 	var idle []net.Conn
 	for range 40 {
-		conn, err := net.Dial("tcp", w.addr)
+		conn, err := net.Dial("tcp", w.Address)
 		require.NoError(t, err)
 		defer conn.Close()
 		idle = append(idle, conn)
 	}
-	alice := w.dial("alice", nil)
+	alice := w.Dial("alice", nil)
 	_, err := alice.Request(t.Context(), "test", nil)
 	require.NoError(t, err)
 	for _, conn := range idle[:30] {
 		_, err := conn.Read(make([]byte, 1))
 		require.Error(t, err)
 	}
-	require.GreaterOrEqual(t, w.srv.Stats().HandshakesCrowded, uint64(30))
+	require.GreaterOrEqual(t, w.Server.Stats().HandshakesCrowded, uint64(30))
 }
 
 // enter is a client of our own making: it has a key, and writes what it likes.
-func (w *world) enter(name string) *secure.Conn {
-	w.t.Helper()
-	raw, err := net.Dial("tcp", w.addr)
-	require.NoError(w.t, err)
+func enter(t *testing.T, w *testworld.World, name string) *secure.Conn {
+	t.Helper()
+	raw, err := net.Dial("tcp", w.Address)
+	require.NoError(t, err)
 	hello, err := (&wire.Hello{MaxMessage: wire.DefaultMaxMessage, Name: name}).Append(nil)
-	require.NoError(w.t, err)
+	require.NoError(t, err)
 	conn, err := secure.Initiate(context.Background(), raw, &secure.Config{
-		Key: w.files[name].Private, Hello: hello, VerifyPeer: func(keys.PublicKey) error { return nil },
+		Key: w.Files[name].Private, Hello: hello, VerifyPeer: func(keys.PublicKey) error { return nil },
 	})
-	require.NoError(w.t, err)
-	w.t.Cleanup(func() { conn.CloseNow() })
+	require.NoError(t, err)
+	t.Cleanup(func() { conn.CloseNow() })
 	return conn
 }
 
 // TestBadFrames breaks the protocol behind a good handshake: the connection is closed with a reason, and nobody else notices.
 func TestBadFrames(t *testing.T) {
-	w := newWorld(t, []string{"alice", "mallory"}, withEcho)
-	alice := w.dial("alice", nil)
+	w := testworld.New(t, []string{"alice", "mallory"}, withEcho)
+	alice := w.Dial("alice", nil)
 	many := func(frame func(i uint32) []byte) (b []byte) {
 		for i := range uint32(10_000) {
 			b = append(b, frame(i)...)
@@ -178,7 +179,7 @@ func TestBadFrames(t *testing.T) {
 		"10,000 opens":           many(func(i uint32) []byte { return wire.AppendOpenStream(nil, 2*i+1, "x") }),
 		"10,000 channels":        many(func(i uint32) []byte { return wire.AppendChannel(nil, i%1024+1, "c") }),
 	} {
-		conn := w.enter("mallory")
+		conn := enter(t, w, "mallory")
 		wrote := make(chan struct{})
 		go func() {
 			defer close(wrote)
@@ -244,17 +245,17 @@ func (e *evilServer) serve(conn net.Conn, name string) *link.Link {
 
 // TestServerSwapsKeys has the server stand between two clients with a key of its own: both refuse.
 func TestServerSwapsKeys(t *testing.T) {
-	w := newWorld(t, []string{"alice", "bob"}, nil)
-	evil := &evilServer{t: t, key: newKey(t, "evil").Private, links: make(chan *link.Link, 1)}
+	w := testworld.New(t, []string{"alice", "bob"}, nil)
+	evil := &evilServer{t: t, key: testworld.NewKey(t, "evil").Private, links: make(chan *link.Link, 1)}
 	for _, name := range []string{"alice", "bob"} {
-		w.files[name].Server.Key = evil.key.Public()
+		w.Files[name].Server.Key = evil.key.Public()
 	}
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer ln.Close()
 	var links []*link.Link
 	for _, name := range []string{"alice", "bob"} {
-		w.files[name].Server.Address = ln.Addr().String()
+		w.Files[name].Server.Address = ln.Addr().String()
 		served := make(chan *link.Link)
 		go func() {
 			conn, err := ln.Accept()
@@ -263,7 +264,7 @@ func TestServerSwapsKeys(t *testing.T) {
 			}
 			served <- evil.serve(conn, name)
 		}()
-		c := w.dial(name, nil)
+		c := w.Dial(name, nil)
 		l := <-served
 		links = append(links, l)
 		defer func() {
@@ -275,7 +276,7 @@ func TestServerSwapsKeys(t *testing.T) {
 			_, err := c.OpenPipe(t.Context(), "bob")
 			var changed *keys.ChangedKeyError
 			require.ErrorAs(t, err, &changed)
-			require.Equal(t, w.files["bob"].Public, changed.Known)
+			require.Equal(t, w.Files["bob"].Public, changed.Known)
 			require.Equal(t, evil.key.Public(), changed.Offered)
 			<-evil.links
 		}
@@ -335,19 +336,19 @@ func (c *tappedConn) Write(b []byte) (int, error) {
 func TestCapture(t *testing.T) {
 	ctx := t.Context()
 	var log bytes.Buffer
-	w := newWorld(t, []string{"alice", "bob"}, func(s *server.Server) {
+	w := testworld.New(t, []string{"alice", "bob"}, func(s *server.Server) {
 		withEcho(s)
 		s.Logger = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	})
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	wire := &tap{Listener: ln}
-	served := make(chan error, 1)
-	go func() { served <- w.srv.Serve(context.Background(), wire) }()
-	for _, f := range w.files {
-		f.Server.Address = ln.Addr().String()
+	wire := new(tap)
+	address := w.Serve(func(ln net.Listener) net.Listener {
+		wire.Listener = ln
+		return wire
+	})
+	for _, f := range w.Files {
+		f.Server.Address = address
 	}
-	alice, bob := w.dial("alice", nil), w.dial("bob", nil)
+	alice, bob := w.Dial("alice", nil), w.Dial("bob", nil)
 	got := make(chan string, 1)
 	bob.Handle("private-channel", func(ctx context.Context, from channel.Conn, m *channel.Message) error {
 		got <- string(m.Body)
@@ -355,18 +356,17 @@ func TestCapture(t *testing.T) {
 	})
 	go bob.Run(ctx)
 	const toServer, toBob = "a text for the server's eyes", "a text for bob's eyes"
-	_, err = alice.Request(ctx, "test", []byte(toServer))
+	_, err := alice.Request(ctx, "test", []byte(toServer))
 	require.NoError(t, err)
 	require.NoError(t, alice.SendTo(ctx, "bob", "private-channel", []byte(toBob)))
 	require.Equal(t, toBob, <-got)
 	require.NoError(t, alice.Close())
 	require.NoError(t, bob.Close())
-	require.NoError(t, w.srv.Close())
-	<-served
+	require.NoError(t, w.Server.Close())
 
 	require.Greater(t, len(wire.all), 4000)
 	secrets := []string{toServer, toBob, "private-channel", "test", "alice", "bob",
-		string(w.files["alice"].Public.Bytes()), string(w.files["bob"].Public.Bytes()), string(w.srv.Keys.Public.Bytes())}
+		string(w.Files["alice"].Public.Bytes()), string(w.Files["bob"].Public.Bytes()), string(w.Server.Keys.Public.Bytes())}
 	for _, s := range secrets[:6] {
 		require.False(t, bytes.Contains(wire.all, []byte(s)), "%q is on the wire", s)
 		require.NotContains(t, log.String(), s)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/pysock/pysock/channel"
 	"github.com/pysock/pysock/client"
+	"github.com/pysock/pysock/internal/testworld"
 	"github.com/pysock/pysock/server"
 )
 
@@ -19,11 +20,11 @@ import (
 func BenchmarkIngest(b *testing.B) {
 	for _, size := range []int{64, 1 << 10, 64 << 10} {
 		b.Run(fmt.Sprint(size), func(b *testing.B) {
-			w := newWorld(b, []string{"alice"}, func(s *server.Server) {
+			w := testworld.New(b, []string{"alice"}, func(s *server.Server) {
 				s.Handler = new(channel.Mux)
 				s.Handler.Handle("test", func(context.Context, channel.Conn, *channel.Message) error { return nil })
 			})
-			stream(b, w.dial("alice", nil), size)
+			stream(b, w.Dial("alice", nil), size)
 		})
 	}
 }
@@ -32,8 +33,8 @@ func BenchmarkIngest(b *testing.B) {
 func BenchmarkPipe(b *testing.B) {
 	for _, size := range []int{64, 1 << 10, 64 << 10} {
 		b.Run(fmt.Sprint(size), func(b *testing.B) {
-			w := newWorld(b, []string{"alice", "bob"}, nil)
-			alice, bob := w.dial("alice", nil), w.dial("bob", nil)
+			w := testworld.New(b, []string{"alice", "bob"}, nil)
+			alice, bob := w.Dial("alice", nil), w.Dial("bob", nil)
 			bob.Handle("test", func(context.Context, channel.Conn, *channel.Message) error { return nil })
 			go bob.Run(b.Context())
 			p, err := alice.OpenPipe(b.Context(), "bob")
@@ -55,8 +56,8 @@ func stream(b *testing.B, to channel.Conn, size int) {
 
 // BenchmarkEcho asks the server and waits for the answer.
 func BenchmarkEcho(b *testing.B) {
-	w := newWorld(b, []string{"alice"}, withEcho)
-	c := w.dial("alice", nil)
+	w := testworld.New(b, []string{"alice"}, withEcho)
+	c := w.Dial("alice", nil)
 	body := make([]byte, 64)
 	b.ReportAllocs()
 	for b.Loop() {
@@ -67,8 +68,8 @@ func BenchmarkEcho(b *testing.B) {
 
 // BenchmarkDial is a whole handshake of both sides, and the session's beginning and end.
 func BenchmarkDial(b *testing.B) {
-	w := newWorld(b, []string{"alice"}, nil)
-	cfg := &client.Config{Keys: w.files["alice"], Transient: true}
+	w := testworld.New(b, []string{"alice"}, nil)
+	cfg := &client.Config{Keys: w.Files["alice"], Transient: true}
 	b.ReportAllocs()
 	for b.Loop() {
 		c, err := client.Dial(b.Context(), "", cfg)

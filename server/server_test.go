@@ -8,19 +8,20 @@ import (
 
 	"github.com/pysock/pysock/channel"
 	"github.com/pysock/pysock/client"
+	"github.com/pysock/pysock/internal/testworld"
 	"github.com/pysock/pysock/keys"
 	"github.com/pysock/pysock/server"
 )
 
 func withEcho(s *server.Server) {
 	s.Handler = new(channel.Mux)
-	s.Handler.Handle("test", echo)
+	s.Handler.Handle("test", testworld.Echo)
 }
 
 func TestEcho(t *testing.T) {
 	ctx := t.Context()
-	w := newWorld(t, []string{"alice"}, withEcho)
-	c := w.dial("alice", nil)
+	w := testworld.New(t, []string{"alice"}, withEcho)
+	c := w.Dial("alice", nil)
 	require.Equal(t, "alice", c.Name())
 	require.NoError(t, c.Send(ctx, "test", []byte("Hello, World!")))
 	m, err := c.Receive(ctx)
@@ -36,8 +37,8 @@ func TestEcho(t *testing.T) {
 
 func TestPipe(t *testing.T) {
 	ctx := t.Context()
-	w := newWorld(t, []string{"alice", "bob"}, nil)
-	alice, bob := w.dial("alice", nil), w.dial("bob", nil)
+	w := testworld.New(t, []string{"alice", "bob"}, nil)
+	alice, bob := w.Dial("alice", nil), w.Dial("bob", nil)
 	p, err := alice.OpenPipe(ctx, "bob")
 	require.NoError(t, err)
 	q, err := bob.AcceptPipe(ctx)
@@ -60,8 +61,8 @@ func TestPipe(t *testing.T) {
 
 func TestSendToUsesOnePipe(t *testing.T) {
 	ctx := t.Context()
-	w := newWorld(t, []string{"alice", "bob"}, nil)
-	alice, bob := w.dial("alice", nil), w.dial("bob", nil)
+	w := testworld.New(t, []string{"alice", "bob"}, nil)
+	alice, bob := w.Dial("alice", nil), w.Dial("bob", nil)
 	got := make(chan string, 10)
 	bob.Handle("news", func(ctx context.Context, from channel.Conn, m *channel.Message) error {
 		got <- from.Peer().Name + " " + string(m.Body)
@@ -73,14 +74,14 @@ func TestSendToUsesOnePipe(t *testing.T) {
 		require.Equal(t, "alice "+text, <-got)
 	}
 	require.Len(t, alice.Pipes(), 1)
-	require.EqualValues(t, 1, w.srv.Stats().PipesBegun)
+	require.EqualValues(t, 1, w.Server.Stats().PipesBegun)
 }
 
 func TestWhyNoPipe(t *testing.T) {
 	ctx := t.Context()
-	w := newWorld(t, []string{"alice", "bob", "carol"}, nil)
-	alice := w.dial("alice", nil)
-	w.files["alice"].Peers["nobody"] = newKey(t, "nobody").Public
+	w := testworld.New(t, []string{"alice", "bob", "carol"}, nil)
+	alice := w.Dial("alice", nil)
+	w.Files["alice"].Peers["nobody"] = testworld.NewKey(t, "nobody").Public
 
 	_, err := alice.OpenPipe(ctx, "stranger")
 	require.ErrorIs(t, err, channel.CodeUnknownPeer)
@@ -89,11 +90,11 @@ func TestWhyNoPipe(t *testing.T) {
 	_, err = alice.OpenPipe(ctx, "bob")
 	require.ErrorIs(t, err, channel.CodeNotConnected)
 
-	w.dial("carol", func(c *client.Config) { c.NoPipes = true })
+	w.Dial("carol", func(c *client.Config) { c.NoPipes = true })
 	_, err = alice.OpenPipe(ctx, "carol")
 	require.ErrorIs(t, err, channel.CodeRefused)
 
-	w.dial("bob", nil)
+	w.Dial("bob", nil)
 	for range 16 {
 		_, err = alice.OpenPipe(ctx, "bob")
 		require.NoError(t, err)
@@ -103,37 +104,37 @@ func TestWhyNoPipe(t *testing.T) {
 }
 
 func TestWhoGetsIn(t *testing.T) {
-	w := newWorld(t, []string{"alice", "bob"}, nil)
-	bob := w.dial("bob", nil)
+	w := testworld.New(t, []string{"alice", "bob"}, nil)
+	bob := w.Dial("bob", nil)
 
-	mallory := newKey(t, "mallory")
-	mallory.Server = w.files["alice"].Server
-	w.files["mallory"] = mallory
-	_, err := w.tryDial("mallory", nil)
+	mallory := testworld.NewKey(t, "mallory")
+	mallory.Server = w.Files["alice"].Server
+	w.Files["mallory"] = mallory
+	_, err := w.TryDial("mallory", nil)
 	require.ErrorIs(t, err, channel.CodeUnknownKey)
 
-	claims := *w.files["alice"]
+	claims := *w.Files["alice"]
 	claims.Name = "bob"
-	w.files["claims"] = &claims
-	_, err = w.tryDial("claims", nil)
+	w.Files["claims"] = &claims
+	_, err = w.TryDial("claims", nil)
 	require.ErrorIs(t, err, channel.CodeNameTaken)
 
-	pinned := *w.files["alice"]
-	pinned.Server = &keys.ServerRef{Address: w.addr, Key: mallory.Public}
-	w.files["pinned"] = &pinned
-	_, err = w.tryDial("pinned", nil)
+	pinned := *w.Files["alice"]
+	pinned.Server = &keys.ServerRef{Address: w.Address, Key: mallory.Public}
+	w.Files["pinned"] = &pinned
+	_, err = w.TryDial("pinned", nil)
 	var changed *keys.ChangedKeyError
 	require.ErrorAs(t, err, &changed)
-	require.Equal(t, w.srv.Keys.Public, changed.Offered)
+	require.Equal(t, w.Server.Keys.Public, changed.Offered)
 	require.NoError(t, bob.Context().Err())
 }
 
 func TestNewestSessionWins(t *testing.T) {
-	w := newWorld(t, []string{"alice"}, nil)
-	older := w.dial("alice", nil)
-	errand := w.dial("alice", func(c *client.Config) { c.Transient = true })
+	w := testworld.New(t, []string{"alice"}, nil)
+	older := w.Dial("alice", nil)
+	errand := w.Dial("alice", func(c *client.Config) { c.Transient = true })
 	require.NoError(t, older.Context().Err())
-	newer := w.dial("alice", nil)
+	newer := w.Dial("alice", nil)
 	<-older.Context().Done()
 	require.ErrorIs(t, context.Cause(older.Context()), channel.CodeReplaced)
 	require.NoError(t, newer.Context().Err())
@@ -142,31 +143,31 @@ func TestNewestSessionWins(t *testing.T) {
 
 func TestReload(t *testing.T) {
 	ctx := t.Context()
-	w := newWorld(t, []string{"alice", "bob", "carol"}, nil)
-	alice, bob, carol := w.dial("alice", nil), w.dial("bob", nil), w.dial("carol", nil)
+	w := testworld.New(t, []string{"alice", "bob", "carol"}, nil)
+	alice, bob, carol := w.Dial("alice", nil), w.Dial("bob", nil), w.Dial("carol", nil)
 	p, err := alice.OpenPipe(ctx, "bob")
 	require.NoError(t, err)
 	q, err := alice.OpenPipe(ctx, "carol")
 	require.NoError(t, err)
 
-	list := *w.srv.Keys
-	list.Clients = map[string]keys.PublicKey{"alice": w.files["alice"].Public, "carol": w.files["carol"].Public}
-	require.NoError(t, w.srv.Reload(&list))
+	list := *w.Server.Keys
+	list.Clients = map[string]keys.PublicKey{"alice": w.Files["alice"].Public, "carol": w.Files["carol"].Public}
+	require.NoError(t, w.Server.Reload(&list))
 	<-bob.Context().Done()
 	require.ErrorIs(t, context.Cause(bob.Context()), channel.CodeRevoked)
 	<-p.Context().Done()
 	require.ErrorIs(t, context.Cause(p.Context()), channel.CodeGone)
 	require.NoError(t, q.Context().Err())
 	require.NoError(t, carol.Context().Err())
-	_, err = w.tryDial("bob", nil)
+	_, err = w.TryDial("bob", nil)
 	require.ErrorIs(t, err, channel.CodeUnknownKey)
-	require.Error(t, w.srv.Reload(w.files["alice"]))
+	require.Error(t, w.Server.Reload(w.Files["alice"]))
 }
 
 func TestShutdownDrains(t *testing.T) {
 	ctx := t.Context()
 	began, finish := make(chan struct{}), make(chan struct{})
-	w := newWorld(t, []string{"alice"}, func(s *server.Server) {
+	w := testworld.New(t, []string{"alice"}, func(s *server.Server) {
 		s.Handler = new(channel.Mux)
 		s.Handler.Handle("slow", func(ctx context.Context, from channel.Conn, m *channel.Message) error {
 			close(began)
@@ -174,7 +175,7 @@ func TestShutdownDrains(t *testing.T) {
 			return m.Reply(ctx, []byte("done"))
 		})
 	})
-	c := w.dial("alice", nil)
+	c := w.Dial("alice", nil)
 	answer := make(chan error, 1)
 	go func() {
 		m, err := c.Request(ctx, "slow", nil)
@@ -185,7 +186,7 @@ func TestShutdownDrains(t *testing.T) {
 	}()
 	<-began
 	down := make(chan error, 1)
-	go func() { down <- w.srv.Shutdown(ctx) }()
+	go func() { down <- w.Server.Shutdown(ctx) }()
 	close(finish)
 	require.NoError(t, <-answer)
 	require.NoError(t, <-down)

@@ -51,11 +51,11 @@ func (s *Server) Stats() Stats {
 
 // SessionStats is what there is to tell of one session.
 type SessionStats struct {
-	Since         time.Time
-	Pipes         int    // open at the moment
-	Queued        int    // bytes that wait to be written to the client
-	BytesSent     uint64 // before encryption, relayed pipes included
-	BytesReceived uint64 // before encryption, relayed pipes included
+	Since         time.Time // when the client was let in
+	Pipes         int       // open at the moment
+	Queued        int       // bytes that wait to be written to the client
+	BytesSent     uint64    // before encryption, relayed pipes included
+	BytesReceived uint64    // before encryption, relayed pipes included
 }
 
 // Stats gives the session's counters.

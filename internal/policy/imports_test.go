@@ -33,8 +33,10 @@ var layers = []layer{
 	{path: "channel", imports: []string{"keys"}},
 	{path: "internal/link", imports: []string{"keys", "channel", "internal/wire", "internal/flow"}},
 
-	{path: "client", imports: []string{"keys", "secure", "channel", "internal/link", "internal/text"}},
-	{path: "server", imports: []string{"keys", "secure", "channel", "internal/link", "internal/text"}},
+	// Hello and welcome are wire's, and the sizes of Limits are flow's.
+	{path: "client", imports: []string{"keys", "secure", "channel", "internal/link", "internal/text", "internal/wire"}},
+	{path: "server", imports: []string{"keys", "secure", "channel", "internal/link", "internal/text", "internal/wire", "internal/flow"}},
+	{path: "internal/testworld", imports: []string{"keys", "channel", "client", "server"}},
 
 	{path: "cmd/...", imports: []string{
 		"keys", "secure", "channel", "client", "server", "internal/tty", "internal/text", "cmd/internal/...",

@@ -25,6 +25,7 @@ var testRules = []rule{
 		{"go statement", files{"keys/a.go": "package keys\n\nfunc f() {\n\tgo f()\n}"}, []string{"keys/a.go:4"}},
 		{"in a test", files{"keys/a.go": "package keys", "keys/a_test.go": "package keys_test\n\nfunc f() { go f() }"}, []string{"keys/a_test.go:3"}},
 		{"wait group", files{"keys/a.go": "package keys\n\nimport \"sync\"\n\nvar wg sync.WaitGroup\n\nfunc f() {\n\twg.Go(func() {})\n}"}, []string{"keys/a.go:8"}},
+		{"TestMain after a folder in the package's", files{"keys/a.go": "package keys\n\nfunc f() { go f() }", "keys/internal/b.go": "package internal", "keys/main_test.go": leakMain}, nil},
 		{"TestMain without goleak", files{"keys/a.go": "package keys\n\nfunc f() { go f() }", "keys/main_test.go": "package keys\n\nfunc TestMain(m *testing.M) {}"}, []string{"keys/a.go:3"}},
 		{"another package's TestMain", files{"secure/a.go": "package secure\n\nfunc f() { go f() }", "keys/main_test.go": leakMain}, []string{"secure/a.go:3"}},
 	}},

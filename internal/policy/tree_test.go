@@ -89,15 +89,16 @@ func inModule(all files, name string) bool {
 	return true
 }
 
-// packages groups the sources by folder, in order; a folder's external test package belongs to it.
+// packages groups the sources by folder; a folder's external test package belongs to it. The files of a folder need
+// not be neighbours in t.sources: those of a folder in it may come between.
 func (t *tree) packages() [][]*source {
-	var out [][]*source
+	byDir := map[string][]*source{}
 	for _, s := range t.sources {
-		if n := len(out); n > 0 && out[n-1][0].dir == s.dir {
-			out[n-1] = append(out[n-1], s)
-		} else {
-			out = append(out, []*source{s})
-		}
+		byDir[s.dir] = append(byDir[s.dir], s)
+	}
+	var out [][]*source
+	for _, dir := range slices.Sorted(maps.Keys(byDir)) {
+		out = append(out, byDir[dir])
 	}
 	return out
 }

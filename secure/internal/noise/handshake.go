@@ -9,8 +9,8 @@ import (
 
 // Config is what one side brings to a handshake.
 type Config struct {
-	Suite     *Suite
-	Initiator bool
+	Suite     *Suite           // which pattern and functions
+	Initiator bool             // writes the first message
 	Prologue  []byte           // hashed by both; not kept
 	Static    *ecdh.PrivateKey // X25519
 
@@ -22,8 +22,11 @@ type Config struct {
 // Fixed is the randomness of one side, decided in advance. Fields that the
 // side does not use may be nil.
 type Fixed struct {
-	Ephemeral   *ecdh.PrivateKey
-	KEM         *mlkem.DecapsulationKey768
+	// Ephemeral is e.
+	Ephemeral *ecdh.PrivateKey
+	// KEM is e1, of the initiator.
+	KEM *mlkem.DecapsulationKey768
+	// Encapsulate stands in for the responder's encapsulation.
 	Encapsulate func(*mlkem.EncapsulationKey768) (shared, ciphertext []byte)
 }
 
@@ -120,7 +123,7 @@ func (hs *HandshakeState) PeerStatic() *ecdh.PublicKey { return hs.rs }
 
 // Result is what a finished handshake leaves.
 type Result struct {
-	Send, Recv *CipherState
+	Send, Recv *CipherState // of the two directions, from this side
 	// Hash is the same on both sides and nowhere else. It is not secret.
 	Hash     [HashSize]byte
 	exporter []byte
