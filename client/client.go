@@ -26,6 +26,7 @@ type Client struct {
 	listeners link.Listeners
 	waiting   chan *Pipe     // accepted by their handshake, and by nobody else yet
 	wg        sync.WaitGroup // goroutines that accept or await pipes
+	ends      sync.WaitGroup // pipes that have not ended, or whose handlers have not returned
 
 	mu      sync.Mutex
 	closed  bool

@@ -32,17 +32,20 @@ func (c *Client) newPipe(conn *secure.Conn, peer *channel.Peer, initiator bool, 
 	c.mu.Lock()
 	closed := c.closed
 	c.pipes[p] = struct{}{}
+	c.ends.Add(1)
 	c.mu.Unlock()
 	if closed {
 		p.link.Cut(channel.ErrClosed)
 	}
 	context.AfterFunc(p.link.Context(), func() {
+		defer c.ends.Done()
 		c.mu.Lock()
-		defer c.mu.Unlock()
 		delete(c.pipes, p)
 		if c.byKey[peer.Key] == p {
 			delete(c.byKey, peer.Key)
 		}
+		c.mu.Unlock()
+		p.link.Wait()
 	})
 	return p
 }

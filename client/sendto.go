@@ -65,9 +65,8 @@ func (c *Client) PipeTo(ctx context.Context, peer string) (*Pipe, error) {
 func (c *Client) open(ctx context.Context, peer string, o *opening) {
 	p, err := c.OpenPipe(ctx, peer)
 	if err == nil {
-		if first := c.adopt(p); first != p && first != nil {
-			// The peer's pipe was used first meanwhile; ours is not needed.
-			_ = p.Close() // nothing was sent through it
+		// The peer's pipe may have come first meanwhile. Ours stays open all the same: the peer may be sending through it.
+		if first := c.adopt(p); first != nil {
 			p = first
 		}
 	}

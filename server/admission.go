@@ -12,10 +12,12 @@ type admission struct {
 	open   bool
 	byKey  map[keys.PublicKey]string
 	byName map[string]keys.PublicKey
+	folded map[string]struct{} // the names as foldName sees them, for strangers who want one that looks the same
 }
 
 func newAdmission(f *keys.File) (admission, error) {
-	a := admission{open: f.Open, byKey: make(map[keys.PublicKey]string, len(f.Clients)), byName: make(map[string]keys.PublicKey, len(f.Clients))}
+	a := admission{open: f.Open, byKey: make(map[keys.PublicKey]string, len(f.Clients)), byName: make(map[string]keys.PublicKey, len(f.Clients)),
+		folded: make(map[string]struct{}, len(f.Clients))}
 	for name, key := range f.Clients {
 		if err := keys.CheckClientName(name); err != nil {
 			return admission{}, fmt.Errorf("server: client: %w", err)
@@ -24,6 +26,7 @@ func newAdmission(f *keys.File) (admission, error) {
 			return admission{}, fmt.Errorf("server: the clients %q and %q have the same key", name, other)
 		}
 		a.byKey[key], a.byName[name] = name, key
+		a.folded[foldName(name)] = struct{}{}
 	}
 	return a, nil
 }
@@ -42,7 +45,7 @@ func (a *admission) name(key keys.PublicKey, want string) (string, error) {
 	case want == "":
 		return "", &channel.Error{Code: channel.CodeBadName, Text: "this server wants a name"}
 	}
-	if _, taken := a.byName[want]; taken {
+	if _, taken := a.folded[foldName(want)]; taken {
 		return "", &channel.Error{Code: channel.CodeNameTaken}
 	}
 	return "", nil
@@ -53,6 +56,6 @@ func (a *admission) admits(key keys.PublicKey, name string) bool {
 	if listed, ok := a.byKey[key]; ok {
 		return listed == name
 	}
-	_, taken := a.byName[name]
+	_, taken := a.folded[foldName(name)]
 	return a.open && !taken
 }

@@ -114,14 +114,14 @@ func (s *Server) refuse(pending *secure.Pending, err error) {
 	}
 	ctx, cancel := context.WithTimeout(s.ctx, time.Second)
 	defer cancel()
-	_ = pending.Refuse(ctx, uint16(e.Code), e.Text) // it is gone either way
+	_ = pending.Refuse(ctx, uint16(e.Code), clip(e.Text)) // it is gone either way
 }
 
 // admit decides whether a key may enter, and under which name.
 func (s *Server) admit(key keys.PublicKey, hello *wire.Hello) (*channel.Peer, error) {
 	if hello.Name != "" {
 		if err := keys.CheckClientName(hello.Name); err != nil {
-			return nil, &channel.Error{Code: channel.CodeBadName, Text: err.Error()}
+			return nil, &channel.Error{Code: channel.CodeBadName, Text: clip(err.Error())}
 		}
 	}
 	s.mu.Lock()
@@ -132,7 +132,7 @@ func (s *Server) admit(key keys.PublicKey, hello *wire.Hello) (*channel.Peer, er
 		return nil, err
 	}
 	if name == "" {
-		if err := s.Names.Claim(hello.Name, key, now()); err != nil {
+		if err := s.Names.Claim(hello.Name, key, time.Now()); err != nil {
 			return nil, err
 		}
 		name = hello.Name
@@ -143,7 +143,7 @@ func (s *Server) admit(key keys.PublicKey, hello *wire.Hello) (*channel.Peer, er
 	}
 	for _, g := range hello.Groups {
 		if err := keys.CheckName(g); err != nil {
-			return nil, &channel.Error{Code: channel.CodeBadName, Text: err.Error()}
+			return nil, &channel.Error{Code: channel.CodeBadName, Text: clip(err.Error())}
 		}
 	}
 	if s.AllowGroups == nil {

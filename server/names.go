@@ -95,6 +95,7 @@ func OpenNames(path string, cfg *NamesConfig) (*Names, error) {
 	if expire == 0 {
 		expire = defaultExpire
 	}
+	n.swept = firstDay - 1
 	n.expire = -1
 	if expire > 0 {
 		n.expire = int((expire-1)/day) + 1

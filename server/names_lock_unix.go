@@ -21,5 +21,8 @@ func tryLock(f *os.File) error {
 	}
 }
 
-// unlockNames removes the lock file while it still has the lock: lockNames finds out.
-func unlockNames(f *os.File) error { return errors.Join(os.Remove(f.Name()), f.Close()) }
+// unlockNames removes the lock file while it still has the lock: lockNames finds out. One that is left does no harm.
+func unlockNames(f *os.File) error {
+	os.Remove(f.Name())
+	return f.Close()
+}

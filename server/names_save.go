@@ -94,17 +94,21 @@ func (n *Names) write() error {
 
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if err == nil {
-		b.finish(nil)
-		return nil
+	if err != nil {
+		n.fail(b, err)
+		return err
 	}
-	// Later changes may rest on those that failed, so they fail too, and are taken back first. What the disk now
-	// has is not known, so the file is written again even if nothing changes.
+	b.finish(nil)
+	return nil
+}
+
+// fail takes back the changes of a batch that could not be written. Later ones may rest on them, so they fail too, and are taken back
+// first. What the disk now has is not known, so the file is written again even if nothing changes. Call it with writing and mu held.
+func (n *Names) fail(b *batch, err error) {
 	n.pending.finish(err)
 	n.pending = nil
 	b.finish(err)
 	n.spoil()
-	return err
 }
 
 // finish ends the batch, which may be nil. Call it with writing and mu held.

@@ -2,6 +2,7 @@ package server
 
 import (
 	"iter"
+	"time"
 
 	"github.com/pysock/pysock/channel"
 )
@@ -19,6 +20,9 @@ func (s *Server) join(sess *Session) error {
 		return &channel.Error{Code: channel.CodeLimit, Text: "too many transient sessions of this key"}
 	case !s.admission.admits(sess.peer.Key, sess.peer.Name):
 		return &channel.Error{Code: channel.CodeRevoked} // the list was reloaded meanwhile
+	}
+	if there := s.byName[sess.peer.Name]; there != nil && there.peer.Key != sess.peer.Key {
+		return &channel.Error{Code: channel.CodeNameTaken}
 	}
 	s.joining++
 	if sess.isTransient {
@@ -62,10 +66,20 @@ func (s *Server) enterSession(sess *Session) {
 
 // leave forgets a session that has ended.
 func (s *Server) leave(sess *Session) {
+	if s.forget(sess) {
+		// A long session counts as a visit when it ends, too, unless the name was released meanwhile.
+		if key, ok := s.Names.Lookup(sess.peer.Name, sess.since); ok && key == sess.peer.Key {
+			_ = s.Names.Claim(sess.peer.Name, key, time.Now()) // it has the name already
+		}
+	}
+}
+
+// forget takes a session out of the registry. It reports whether its name is one of the book's.
+func (s *Server) forget(sess *Session) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if _, ok := s.sessions[sess]; !ok {
-		return
+		return false
 	}
 	delete(s.sessions, sess)
 	s.releaseTransient(sess)
@@ -73,6 +87,8 @@ func (s *Server) leave(sess *Session) {
 		delete(s.byName, sess.peer.Name)
 	}
 	s.notify()
+	_, listed := s.admission.byKey[sess.peer.Key]
+	return !listed
 }
 
 // end ends a session and its pipes at once. It does not wait. Call it with mu held.
@@ -115,6 +131,6 @@ func (s *Server) knows(name string) bool {
 	if listed || !open {
 		return listed
 	}
-	_, known := s.Names.Lookup(name, now())
+	_, known := s.Names.Lookup(name, time.Now())
 	return known
 }

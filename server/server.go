@@ -66,6 +66,7 @@ type Server struct {
 	accepting  map[net.Listener]struct{}
 	handshakes handshakes
 	sessions   map[*Session]struct{}
+	saying     []*Session             // that Shutdown says goodbye to, and that a cut is to end
 	byName     map[string]*Session    // those that can be addressed
 	transient  map[keys.PublicKey]int // how many of a key
 	joining    int                    // sessions that are being welcomed

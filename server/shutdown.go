@@ -2,6 +2,8 @@ package server
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"sync"
 
 	"github.com/pysock/pysock/channel"
@@ -14,9 +16,12 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		return err
 	}
 	s.stopAccepting()
-	sessions := s.Sessions()
+	s.mu.Lock()
+	sessions := slices.Collect(maps.Keys(s.sessions))
+	s.saying = append(s.saying, sessions...)
+	s.mu.Unlock()
 	var draining sync.WaitGroup
-	for sess := range sessions {
+	for _, sess := range sessions {
 		draining.Go(func() {
 			sess.link.Quiesce(ctx)
 			_ = sess.link.Close(channel.CodeShutdown, "") // what it could not deliver, the client will miss and see why
@@ -61,6 +66,14 @@ func (s *Server) stopAccepting() {
 // finish cuts what is left and waits for it.
 func (s *Server) finish() {
 	s.cancel()
+	s.mu.Lock()
+	saying := s.saying
+	s.saying = nil
+	s.mu.Unlock()
+	for _, sess := range saying {
+		// It has left as soon as its close began, and may still wait for the client's answer.
+		sess.link.Cut(channel.ErrClosed)
+	}
 	for {
 		for sess := range s.Sessions() {
 			sess.link.Cut(channel.ErrClosed)

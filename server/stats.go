@@ -63,6 +63,3 @@ func (s *Session) Stats() SessionStats {
 	sent, received := s.link.Bytes()
 	return SessionStats{Since: s.since, Pipes: int(s.pipes.Load()), Queued: s.link.Queued(), BytesSent: sent, BytesReceived: received}
 }
-
-// now is the time by which names are kept.
-func now() time.Time { return time.Now() }
