@@ -14,6 +14,9 @@ import (
 // maxWaiting is how many pipes may wait to be accepted, or be in their handshake; the next opener is told that we are busy.
 const maxWaiting = 16
 
+// maxPerPeer is how many pipes one peer may have with us when it opens another.
+const maxPerPeer = 64
+
 // AcceptPipe waits for the next pipe that a peer has opened: one of the key file's peers, or as Config says. The handshake is done by then. It stops at ctx's end
 // or the connection's. It is not for use together with Run, which takes the pipes itself.
 func (c *Client) AcceptPipe(ctx context.Context) (*Pipe, error) {
@@ -51,6 +54,19 @@ func (c *Client) adopt(p *Pipe) *Pipe {
 	c.mu.Unlock()
 	p.link.Run()
 	return first
+}
+
+// pipesOf counts the pipes with a peer.
+func (c *Client) pipesOf(key keys.PublicKey) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n := 0
+	for p := range c.pipes {
+		if p.peer.Key == key {
+			n++
+		}
+	}
+	return n
 }
 
 // release makes room for another pipe to wait.
@@ -115,6 +131,11 @@ func (c *Client) handshake(s *link.Stream, open wire.PipeOpen, trust *peerTrust)
 	}
 	if err := trust.check(pending.PeerKey()); err != nil {
 		pending.Refuse(c.ctx, wire.CodeUnknownKey, "this is not the key that we have for that name")
+		return nil, err
+	}
+	if c.pipesOf(pending.PeerKey()) >= maxPerPeer {
+		err := &channel.Error{Code: channel.CodeBusy, Text: "too many pipes of this peer"}
+		pending.Refuse(c.ctx, uint16(err.Code), err.Text)
 		return nil, err
 	}
 	peer, err := c.accept(trust, pending.PeerKey())

@@ -23,10 +23,11 @@ type Client struct {
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 
-	listeners link.Listeners
-	waiting   chan *Pipe     // accepted by their handshake, and by nobody else yet
-	wg        sync.WaitGroup // goroutines that accept or await pipes
-	ends      sync.WaitGroup // pipes that have not ended, or whose handlers have not returned
+	listeners  link.Listeners // for streams through pipes
+	fromServer link.Listeners
+	waiting    chan *Pipe     // accepted by their handshake, and by nobody else yet
+	wg         sync.WaitGroup // goroutines that accept or await pipes
+	ends       sync.WaitGroup // pipes that have not ended, or whose handlers have not returned
 
 	mu      sync.Mutex
 	closed  bool
@@ -87,9 +88,16 @@ func openStream(ctx context.Context, l *link.Link, name string) (net.Conn, error
 	return s, nil
 }
 
-// Listen takes the streams of a name that others open to this client: through its pipes, and the server. Close the listener to stop. Accepted streams
-// outlive it. Its Accept waits until a stream comes or the listener or the client is closed.
-func (c *Client) Listen(name string) (net.Listener, error) {
+// Listen takes the streams of a name that peers open through pipes; the server cannot open any of them. channel.PeerOf says who opened an accepted
+// one. Close the listener to stop; accepted streams outlive it. Its Accept waits until a stream comes or the listener or the client is closed.
+func (c *Client) Listen(name string) (net.Listener, error) { return c.listen(&c.listeners, name) }
+
+// ListenServer is Listen for the streams that the server opens, and no one else.
+func (c *Client) ListenServer(name string) (net.Listener, error) {
+	return c.listen(&c.fromServer, name)
+}
+
+func (c *Client) listen(on *link.Listeners, name string) (net.Listener, error) {
 	if err := keys.CheckChannel(name); err != nil {
 		return nil, err
 	}
@@ -98,7 +106,7 @@ func (c *Client) Listen(name string) (net.Listener, error) {
 	if c.closed {
 		return nil, channel.ErrClosed
 	}
-	return c.listeners.Listen(name)
+	return on.Listen(name)
 }
 
 // Handle registers the handler of a channel, for messages from the server and, through pipes, from peers: the
@@ -154,6 +162,7 @@ func (c *Client) CloseWithReason(code channel.Code, text string) error {
 	closing.Wait()
 	err := c.link.Close(code, text)
 	c.listeners.CloseAll()
+	c.fromServer.CloseAll()
 	c.wg.Wait()
 	return err
 }

@@ -192,6 +192,22 @@ func TestStreamsThroughAPipe(t *testing.T) {
 	conn, err := p.OpenStream(ctx, "copy")
 	require.NoError(t, err)
 	require.Equal(t, "bob/copy", conn.RemoteAddr().String())
+	who, ok := channel.PeerOf(conn)
+	require.True(t, ok)
+	require.Equal(t, w.Files["bob"].Public, who.Key)
+
+	// What is for peers is not for the server, and the other way round.
+	sess, ok := w.Server.Session("bob")
+	require.True(t, ok)
+	_, err = sess.OpenStream(ctx, "copy")
+	require.ErrorIs(t, err, channel.CodeNoListener)
+	_, err = bob.ListenServer("admin")
+	require.NoError(t, err)
+	_, err = sess.OpenStream(ctx, "admin")
+	require.NoError(t, err)
+	_, err = p.OpenStream(ctx, "admin")
+	require.ErrorIs(t, err, channel.CodeNoListener)
+
 	sent := make([]byte, 3<<20)
 	for i := range sent {
 		sent[i] = byte(i * i >> 3)

@@ -127,7 +127,7 @@ func newClient(conn *secure.Conn, cfg *Config) (*Client, error) {
 	}
 	c.ctx, c.cancel = context.WithCancelCause(context.Background())
 	c.link = link.New(conn, &link.Config{
-		Initiator: true, Peer: &c.peer, From: c, Mux: c.mux, Listeners: &c.listeners, OpenPipe: c.pipeOpened,
+		Initiator: true, Peer: &c.peer, From: c, Mux: c.mux, Listeners: &c.fromServer, OpenPipe: c.pipeOpened,
 		MaxMessage: cfg.maxMessage(), PeerMaxMessage: w.MaxMessage, StreamWindow: cfg.StreamWindow, Logger: cfg.Logger,
 	})
 	context.AfterFunc(c.link.Context(), func() { c.cancel(context.Cause(c.link.Context())) })

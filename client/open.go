@@ -18,8 +18,11 @@ import (
 // The error is a *keys.ChangedKeyError if somebody with another key answered, and else an *Error: CodeUnknownPeer (no such name, or no key for it),
 // CodeNotConnected, CodeRefused (by the server's policy or by the peer), CodeUnknownKey (the peer does not know us), CodeBusy, or CodeGone (it went away meanwhile).
 func (c *Client) OpenPipe(ctx context.Context, name string) (*Pipe, error) {
-	if err := keys.CheckClientName(name); err != nil {
+	if err := keys.CheckName(name); err != nil {
 		return nil, err
+	}
+	if keys.CheckClientName(name) != nil {
+		return nil, &channel.Error{Code: channel.CodeBadName, Text: "the server is no peer: use the client's own methods to talk to it"}
 	}
 	trust, err := c.trustOf(name, true)
 	if err != nil {

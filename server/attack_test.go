@@ -46,9 +46,8 @@ func TestStrangers(t *testing.T) {
 	for name, sent := range noise() {
 		conn, err := net.Dial("tcp", w.Address)
 		require.NoError(t, err, name)
-		_, err = conn.Write(sent)
-		require.NoError(t, err, name)
-		require.NoError(t, conn.(*net.TCPConn).CloseWrite(), name)
+		_, _ = conn.Write(sent)              // the server may have hung up in the middle of it
+		_ = conn.(*net.TCPConn).CloseWrite() // likewise
 		got, _ := io.ReadAll(conn)
 		if name == "another version" {
 			require.Equal(t, "PYSOCK\x01\x00", string(got), name)

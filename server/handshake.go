@@ -132,7 +132,7 @@ func (s *Server) admit(key keys.PublicKey, hello *wire.Hello) (*channel.Peer, er
 		return nil, err
 	}
 	if name == "" {
-		if err := s.Names.Claim(hello.Name, key, time.Now()); err != nil {
+		if err := s.names.Claim(hello.Name, key, time.Now()); err != nil {
 			return nil, err
 		}
 		name = hello.Name

@@ -12,7 +12,10 @@ import (
 
 // TestOpenServer lets strangers in, under names that nobody had before.
 func TestOpenServer(t *testing.T) {
-	w := testworld.New(t, []string{"alice"}, func(s *server.Server) { s.Keys.Open = true })
+	w := testworld.New(t, []string{"alice"}, func(s *server.Server) {
+		s.Keys.Open = true
+		s.Names, _ = server.OpenNames("", nil) // which is in memory and cannot fail
+	})
 	join := func(file, name string) error {
 		f := testworld.NewKey(t, name)
 		f.Server = w.Files["alice"].Server

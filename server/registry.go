@@ -68,8 +68,8 @@ func (s *Server) enterSession(sess *Session) {
 func (s *Server) leave(sess *Session) {
 	if s.forget(sess) {
 		// A long session counts as a visit when it ends, too, unless the name was released meanwhile.
-		if key, ok := s.Names.Lookup(sess.peer.Name, sess.since); ok && key == sess.peer.Key {
-			_ = s.Names.Claim(sess.peer.Name, key, time.Now()) // it has the name already
+		if key, ok := s.names.Lookup(sess.peer.Name, sess.since); ok && key == sess.peer.Key {
+			_ = s.names.Claim(sess.peer.Name, key, time.Now()) // it has the name already
 		}
 	}
 }
@@ -131,6 +131,6 @@ func (s *Server) knows(name string) bool {
 	if listed || !open {
 		return listed
 	}
-	_, known := s.Names.Lookup(name, time.Now())
+	_, known := s.names.Lookup(name, time.Now())
 	return known
 }

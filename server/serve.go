@@ -87,6 +87,17 @@ func (s *Server) accept(ln net.Listener) error {
 	}
 }
 
+// Addrs are the addresses that the server listens on at the moment.
+func (s *Server) Addrs() []net.Addr {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	addrs := make([]net.Addr, 0, len(s.accepting))
+	for ln := range s.accepting {
+		addrs = append(addrs, ln.Addr())
+	}
+	return addrs
+}
+
 func (s *Server) addListener(ln net.Listener) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -54,6 +54,7 @@ type Server struct {
 	setup  sync.Once
 	err    error // of setup
 	limits Limits
+	names  *Names // Names, or one in memory
 	gate   *secure.Gate
 	ctx    context.Context // ends when no more handshakes may go on
 	cancel context.CancelFunc
@@ -83,8 +84,8 @@ func (s *Server) start() error {
 		if s.admission, s.err = newAdmission(s.Keys); s.err != nil {
 			return
 		}
-		if s.Names == nil {
-			if s.Names, s.err = OpenNames("", nil); s.err != nil {
+		if s.names = s.Names; s.names == nil {
+			if s.names, s.err = OpenNames("", nil); s.err != nil {
 				return
 			}
 		}

@@ -7,10 +7,8 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strconv"
-	"strings"
-	"unicode"
 
+	"github.com/pysock/pysock/cmd/internal/cli"
 	"github.com/pysock/pysock/internal/tty"
 	"github.com/pysock/pysock/keys"
 )
@@ -32,13 +30,6 @@ private key is this identity: keep the file to yourself. Others get the public k
 Exit status: 0 done, 1 failed, 2 wrong usage.
 `
 
-// Exit statuses, the same for all PySock commands.
-const (
-	exitDone   = 0
-	exitFailed = 1
-	exitUsage  = 2
-)
-
 // workFactor is that of keys.WriteOptions; tests lower it.
 var workFactor = 0
 
@@ -49,20 +40,20 @@ func run(args []string, stdout *os.File, stderr io.Writer) int {
 	switch {
 	case errors.Is(err, errHelp):
 		fmt.Fprint(stderr, usage)
-		return exitDone
+		return cli.ExitDone
 	case err != nil:
-		fmt.Fprintf(stderr, "pysock-keygen: %s; see pysock-keygen --help\n", oneLine(err))
-		return exitUsage
+		fmt.Fprintf(stderr, "pysock-keygen: %s; see pysock-keygen --help\n", cli.OneLine(err))
+		return cli.ExitUsage
 	case o.public != "":
 		err = printPublic(o, stdout)
 	default:
 		err = generate(o, stdout, stderr)
 	}
 	if err != nil {
-		fmt.Fprintf(stderr, "pysock-keygen: %s\n", oneLine(err))
-		return exitFailed
+		fmt.Fprintf(stderr, "pysock-keygen: %s\n", cli.OneLine(err))
+		return cli.ExitFailed
 	}
-	return exitDone
+	return cli.ExitDone
 }
 
 func printPublic(o *options, stdout io.Writer) error {
@@ -116,14 +107,4 @@ func writeTo(stdout *os.File, stderr io.Writer, f *keys.File, write *keys.WriteO
 		return fmt.Errorf("writing to standard output: %w", err)
 	}
 	return nil
-}
-
-// oneLine returns the text of an error, quoted if it would steer the terminal or
-// take more than a line.
-func oneLine(err error) string {
-	s := err.Error()
-	if strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) {
-		return strconv.Quote(s)
-	}
-	return s
 }

@@ -10,6 +10,8 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/pysock/pysock/cmd/internal/cli"
 )
 
 func TestMain(m *testing.M) {
@@ -84,7 +86,7 @@ func TestBadKeyFiles(t *testing.T) {
 		var stderr strings.Builder
 		stdout, err := os.Create(filepath.Join(folder, "out"))
 		require.NoError(t, err)
-		assert.Equal(t, exitFailed, run([]string{"-y", copied, "--passphrase-file", pass}, stdout, &stderr), name)
+		assert.Equal(t, cli.ExitFailed, run([]string{"-y", copied, "--passphrase-file", pass}, stdout, &stderr), name)
 		assert.Equal(t, "pysock-keygen: "+copied+string(want), stderr.String())
 		out, err := os.ReadFile(stdout.Name())
 		require.NoError(t, err)
@@ -101,14 +103,10 @@ func TestOutputFails(t *testing.T) {
 	require.NoError(t, os.Chmod(folder, 0o755))
 	path := filepath.Join(folder, "a.yaml")
 	var stderr strings.Builder
-	require.Equal(t, exitDone, run([]string{"--name", "a", "-o", path}, closed, &stderr))
+	require.Equal(t, cli.ExitDone, run([]string{"--name", "a", "-o", path}, closed, &stderr))
 	for _, args := range [][]string{{"--name", "a"}, {"-y", path}} {
 		stderr.Reset()
-		assert.Equal(t, exitFailed, run(args, closed, &stderr))
+		assert.Equal(t, cli.ExitFailed, run(args, closed, &stderr))
 		assert.Contains(t, stderr.String(), "pysock-keygen: writing to standard output: ")
 	}
-}
-
-func TestOneLine(t *testing.T) {
-	assert.Equal(t, `"a\nb"`, oneLine(fmt.Errorf("a\nb")))
 }

@@ -1,0 +1,139 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strconv"
+	"syscall"
+
+	"github.com/pysock/pysock/channel"
+	"github.com/pysock/pysock/client"
+	"github.com/pysock/pysock/keys"
+)
+
+// clientFlags are those of every command that connects to a server.
+type clientFlags struct {
+	keyFlags
+	server       string
+	firstUse     bool
+	knownServers string
+	knownPeers   string
+}
+
+const clientFlagsUsage = `    --server HOST:PORT    the server's address (default: the key file's)
+    --trust-on-first-use  believe a server or peer that the key file has no key of, print its
+                          fingerprint, remember it, and refuse another key from then on
+    --known-servers F     where servers are remembered (default: in the user's configuration)
+    --known-peers F       where peers are remembered (default: in the user's configuration)
+` + keyFlagsUsage
+
+func (c *clientFlags) register(fs *flag.FlagSet) {
+	c.keyFlags.register(fs)
+	fs.StringVar(&c.server, "server", "", "")
+	fs.BoolVar(&c.firstUse, "trust-on-first-use", false, "")
+	fs.StringVar(&c.knownServers, "known-servers", "", "")
+	fs.StringVar(&c.knownPeers, "known-peers", "", "")
+}
+
+func (c *clientFlags) check() error {
+	if err := c.keyFlags.check(); err != nil {
+		return err
+	}
+	if c.server != "" {
+		if _, err := keys.NormalizeAddress(c.server); err != nil {
+			return usagef("--server: %w", err)
+		}
+	}
+	if !c.firstUse && (c.knownServers != "" || c.knownPeers != "") {
+		return usagef("--known-servers and --known-peers go with --trust-on-first-use")
+	}
+	return nil
+}
+
+// dial connects with the key file of the flags. It completes cfg, and tells about keys that it learns.
+func (c *clientFlags) dial(ctx context.Context, e *env, cfg *client.Config) (*client.Client, error) {
+	f, err := c.load()
+	if err != nil {
+		return nil, err
+	}
+	cfg.Keys = f
+	address := c.server
+	if address == "" {
+		if f.Server == nil {
+			return nil, fmt.Errorf("%s does not say where the server is: give --server HOST:PORT, or add server: {address: \"HOST:PORT\", key: pysock1…} to it",
+				strconv.Quote(c.path))
+		}
+		address = f.Server.Address
+	}
+	if err := c.remember(cfg, address); err != nil {
+		return nil, err
+	}
+	pinned := f.Server != nil && !f.Server.Key.IsZero()
+	known := pinned
+	if !pinned && cfg.KnownServers != nil {
+		if _, known, err = cfg.KnownServers.Lookup(address); err != nil {
+			return nil, err
+		}
+	}
+	conn, err := client.Dial(ctx, address, cfg)
+	if err != nil {
+		return nil, dialError(ctx, address, f, err)
+	}
+	if !known {
+		learnt(e.stderr, "server at "+strconv.Quote(address), conn.Peer().Key, cfg.KnownServers.Path())
+	}
+	return conn, nil
+}
+
+// remember sets the stores of trust on first use, if it is wanted.
+func (c *clientFlags) remember(cfg *client.Config, address string) (err error) {
+	if !c.firstUse {
+		return nil
+	}
+	servers, peers := c.knownServers, c.knownPeers
+	if servers == "" {
+		if servers, err = keys.DefaultKnownServers(); err != nil {
+			return err
+		}
+	}
+	if peers == "" {
+		if peers, err = keys.DefaultKnownPeers(); err != nil {
+			return err
+		}
+	}
+	if cfg.KnownServers, err = keys.OpenKnownServers(servers); err != nil {
+		return err
+	}
+	cfg.KnownPeers, err = keys.OpenKnownPeers(peers, cfg.Keys.Public, address)
+	return err
+}
+
+// learnt tells the person of a key that was believed because nothing said otherwise.
+func learnt(w io.Writer, who string, key keys.PublicKey, path string) {
+	fmt.Fprintf(w, "met the %s for the first time; compare its fingerprint with its owner: %s (remembered in %s)\n",
+		who, key.Fingerprint(), strconv.Quote(path))
+}
+
+// interruptible is a ctx that ends with an interrupt or a request to end. After that a second one ends the process as usual.
+func interruptible() (context.Context, context.CancelFunc) {
+	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, cancel) // it gives the signals back
+	return ctx, cancel
+}
+
+// errInterrupted is the end by a signal.
+var errInterrupted = errors.New("interrupted")
+
+// discard takes what the other side sends to a command that has not come to listen. It must be taken, or a server that
+// echoes would wait for us while we wait for it.
+func discard(_ context.Context, _ channel.Conn, m *channel.Message) error {
+	if m.IsRequest() {
+		return channel.CodeNoHandler
+	}
+	return nil
+}

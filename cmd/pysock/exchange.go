@@ -1,0 +1,139 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"strconv"
+	"time"
+	"unicode/utf8"
+
+	"github.com/pysock/pysock/channel"
+	"github.com/pysock/pysock/client"
+	"github.com/pysock/pysock/keys"
+)
+
+// defaultTimeout bounds a command that has one thing to do, and connecting for one that goes on.
+const defaultTimeout = 30 * time.Second
+
+// exchange is what send and request have in common: something to say to somebody on a channel.
+type exchange struct {
+	clientFlags
+	channel string
+	to      string
+	timeout time.Duration
+	text    string
+	lines   bool // standard input, one message a line, and not text
+}
+
+const exchangeUsage = `    --keys FILE           who we are: our key file
+    --channel NAME        the channel
+    --to NAME             to the client NAME, end to end encrypted; without it, to the server
+    --timeout D           give up after D, as in 10s or 2m (default: 30s; with "-" that is
+                          for connecting only)
+` + clientFlagsUsage
+
+// parseExchange reads the arguments of send or request.
+func parseExchange(name string, args []string) (*exchange, error) {
+	x := &exchange{}
+	fs := newFlags(name)
+	x.register(fs)
+	fs.StringVar(&x.channel, "channel", "", "")
+	fs.StringVar(&x.to, "to", "", "")
+	fs.DurationVar(&x.timeout, "timeout", 0, "")
+	rest, err := parse(fs, args, 1)
+	if err != nil {
+		return nil, err
+	}
+	if err := x.check(fs); err != nil {
+		return nil, err
+	}
+	if len(rest) == 0 {
+		return nil, usagef("there is nothing to send: give a text, or - for the lines of standard input")
+	}
+	x.text, x.lines = rest[0], rest[0] == "-"
+	return x, nil
+}
+
+func (x *exchange) check(fs *flag.FlagSet) error {
+	if err := x.clientFlags.check(); err != nil {
+		return err
+	}
+	if x.channel == "" {
+		return usagef("--channel NAME is missing")
+	}
+	if err := keys.CheckChannel(x.channel); err != nil {
+		return usageError{err}
+	}
+	if x.to != "" {
+		if err := keys.CheckClientName(x.to); err != nil {
+			return usagef("--to: %w", err)
+		}
+	}
+	given := false
+	fs.Visit(func(f *flag.Flag) { given = given || f.Name == "timeout" })
+	if given && x.timeout <= 0 {
+		return usagef("--timeout wants more than nothing, as in 10s")
+	}
+	return nil
+}
+
+// who is the other end, for people.
+func (x *exchange) who() string {
+	if x.to == "" {
+		return "the server"
+	}
+	return strconv.Quote(x.to)
+}
+
+// bound gives ctx the time that the command has.
+func (x *exchange) bound(ctx context.Context) (context.Context, context.CancelFunc) {
+	d := x.timeout
+	if d == 0 && !x.lines {
+		d = defaultTimeout
+	}
+	if d == 0 {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeoutCause(ctx, d, &lateError{d.String()})
+}
+
+// connect gives the connection to send on. Close the client when done.
+func (x *exchange) connect(ctx context.Context, e *env) (*client.Client, channel.Conn, error) {
+	if x.timeout == 0 && x.lines {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, defaultTimeout, &lateError{defaultTimeout.String()})
+		defer cancel()
+	}
+	cfg := &client.Config{Transient: true, NoPipes: true, Handler: new(channel.Mux)}
+	cfg.Handler.Fallback(discard)
+	c, err := x.dial(ctx, e, cfg)
+	if err != nil {
+		return nil, nil, err
+	}
+	begun, cancel := context.WithCancel(ctx)
+	cancel()
+	_ = c.Run(begun) // ctx is done, so it only begins
+	if x.to == "" {
+		return c, c, nil
+	}
+	p, err := c.OpenPipe(ctx, x.to)
+	if err != nil {
+		err = pipeError(ctx, x.to, c, err)
+		_ = c.Close() // nothing was sent
+		return nil, nil, err
+	}
+	_ = p.Run(begun)
+	if p.Peer().Unverified {
+		learnt(e.stderr, "client "+strconv.Quote(x.to), p.Peer().Key, cfg.KnownPeers.Path())
+	}
+	return c, p, nil
+}
+
+// message marks a body as text if it is.
+func (x *exchange) message(body []byte) *channel.Message {
+	m := &channel.Message{Channel: x.channel, Body: body}
+	if utf8.Valid(body) {
+		m.Encoding = channel.Text
+	}
+	return m
+}

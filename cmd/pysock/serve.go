@@ -1,0 +1,216 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/pysock/pysock/channel"
+	"github.com/pysock/pysock/cmd/internal/cli"
+	"github.com/pysock/pysock/keys"
+	"github.com/pysock/pysock/server"
+)
+
+var serveCommand = &command{
+	name:  "serve",
+	brief: "run a server",
+	usage: `Usage: pysock serve --keys FILE [--listen HOST:PORT] [--echo CHANNEL]... [FLAG...]
+
+Lets the clients of the key file in and carries the pipes between them, which it cannot read. The
+first line on standard output is "listening on HOST:PORT". SIGTERM or an interrupt drains it for at
+most 10 s, a second one cuts; SIGHUP reads the list of clients again, and ends the sessions of those
+who are no longer on it.
+
+    --keys FILE           the server's key file
+    --listen HOST:PORT    where to listen (default: the key file's); port 0 is any that is free
+    --echo CHANNEL        answer messages and requests on CHANNEL with themselves; may be repeated
+    --max-sessions N      how many sessions there may be at once (default: 10000)
+    --names F             for an open server: where it keeps who has which name (default: beside
+                          the key file, with the ending .names)
+` + keyFlagsUsage,
+	run: runServe,
+}
+
+// serveArgs is what the arguments of serve ask for.
+type serveArgs struct {
+	keyFlags
+	listen      string
+	echo        list
+	maxSessions int
+	names       string // "" for a server that is not open
+}
+
+func parseServe(args []string) (*serveArgs, error) {
+	o := &serveArgs{}
+	fs := newFlags("serve")
+	o.register(fs)
+	fs.StringVar(&o.listen, "listen", "", "")
+	fs.Var(&o.echo, "echo", "")
+	fs.StringVar(&o.names, "names", "", "")
+	fs.Var((*positive)(&o.maxSessions), "max-sessions", "")
+	if _, err := parse(fs, args, 0); err != nil {
+		return nil, err
+	}
+	seen := map[string]bool{}
+	for _, name := range o.echo {
+		if err := keys.CheckChannel(name); err != nil {
+			return nil, usageError{err}
+		}
+		if seen[name] {
+			return nil, usagef("--echo %q is given twice", name)
+		}
+		seen[name] = true
+	}
+	if o.listen != "" {
+		if _, _, err := net.SplitHostPort(o.listen); err != nil {
+			return nil, usagef("--listen %q is not HOST:PORT, as in :7700", o.listen)
+		}
+	}
+	return o, o.check()
+}
+
+func runServe(e *env, args []string) error {
+	o, err := parseServe(args)
+	if err != nil {
+		return err
+	}
+	f, err := o.load()
+	if err != nil {
+		return err
+	}
+	srv, err := o.server(e, f)
+	if err != nil {
+		return err
+	}
+	if srv.Names != nil {
+		defer srv.Names.Close() // its error would be of visits to note, not of names
+	}
+	ln, err := o.open(f)
+	if err != nil {
+		return err
+	}
+	signals := make(chan os.Signal, 4) // before the first line, after which somebody may send one
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	defer signal.Stop(signals)
+	if _, err := fmt.Fprintf(e.stdout, "listening on %s\n", ln.Addr()); err != nil {
+		ln.Close()
+		return writingError(err)
+	}
+	describe(e.stderr, f, ln.Addr(), srv.Limits)
+	return o.serve(e, srv, ln, signals)
+}
+
+// server makes the server, with its handlers and its book of names.
+func (o *serveArgs) server(e *env, f *keys.File) (*server.Server, error) {
+	if f.Clients == nil && !f.Open && (f.Server != nil || f.Peers != nil) {
+		return nil, fmt.Errorf("%s is a client's key file: serve wants the server's, as pysock init makes it", strconv.Quote(o.path))
+	}
+	mux := new(channel.Mux)
+	for _, name := range o.echo {
+		mux.Handle(name, echo)
+	}
+	srv := &server.Server{Keys: f, Handler: mux, Limits: server.Limits{MaxSessions: o.maxSessions},
+		Logger: slog.New(slog.NewTextHandler(e.stderr, nil))}
+	if o.names == "" && !f.Open {
+		return srv, nil
+	}
+	if o.names == "" {
+		o.names = strings.TrimSuffix(o.path, filepath.Ext(o.path)) + ".names"
+	}
+	var err error
+	srv.Names, err = server.OpenNames(o.names, nil)
+	return srv, err
+}
+
+// echo answers with what came. That its sender does not want it is none of our errors.
+func echo(ctx context.Context, from channel.Conn, m *channel.Message) error {
+	if m.IsRequest() {
+		return m.ReplyMessage(ctx, m.Encoding, m.Body)
+	}
+	_ = from.SendMessage(ctx, &channel.Message{Channel: m.Channel, Body: m.Body, Encoding: m.Encoding})
+	return nil
+}
+
+func (o *serveArgs) open(f *keys.File) (net.Listener, error) {
+	address := o.listen
+	if address == "" {
+		address = f.Listen
+	}
+	if address == "" {
+		return nil, fmt.Errorf("nothing says where to listen: give --listen :7700, or add listen: \":7700\" to %s", strconv.Quote(o.path))
+	}
+	lc := net.ListenConfig{KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 15 * time.Second, Interval: 15 * time.Second, Count: 3}}
+	ln, err := lc.Listen(context.Background(), "tcp", address)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, fmt.Errorf("the address %q is in use: stop who uses it, or choose another with --listen", address)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w; choose another address with --listen", err)
+	}
+	return ln, nil
+}
+
+var errCut = errors.New("stopped before everything was done: connections were cut")
+
+// serve serves until a signal ends it.
+func (o *serveArgs) serve(e *env, srv *server.Server, ln net.Listener, signals <-chan os.Signal) error {
+	ctx, drain := context.WithCancel(context.Background())
+	defer drain()
+	result := make(chan error, 1)
+	go func() { result <- srv.Serve(ctx, ln) }() // stops after drain or Close, and is waited for below
+	cut := false
+	for {
+		select {
+		case err := <-result:
+			if cut || errors.Is(err, context.DeadlineExceeded) {
+				return errCut
+			}
+			return err
+		case s := <-signals:
+			switch {
+			case s == syscall.SIGHUP:
+				o.reload(e, srv)
+			case ctx.Err() == nil:
+				fmt.Fprintln(e.stderr, "stopping: sessions have 10 s to end; another signal cuts them")
+				drain()
+			default:
+				cut = true
+				_ = srv.Close() // its errors would be those of a server that never began
+			}
+		}
+	}
+}
+
+// reload reads the list of clients again. If that fails the old one stays, and only a line says so.
+func (o *serveArgs) reload(e *env, srv *server.Server) {
+	f, err := o.loadList()
+	if err == nil {
+		err = srv.Reload(f)
+	}
+	if err != nil {
+		fmt.Fprintf(e.stderr, "pysock serve: the clients are as before: %s\n", cli.OneLine(err))
+		return
+	}
+	fmt.Fprintf(e.stderr, "reloaded %s: clients: %d\n", strconv.Quote(o.path), len(f.Clients))
+}
+
+// loadList reads the key file for its list of clients, which takes no passphrase.
+func (o *serveArgs) loadList() (*keys.File, error) {
+	f, err := keys.LoadWith(o.path, &keys.LoadOptions{PublicOnly: true})
+	if errors.Is(err, keys.ErrEncrypted) {
+		return nil, fmt.Errorf("%w, and nothing else says the server's key: add its public_key to the file", err)
+	}
+	if err == nil && f.Open && o.names == "" {
+		return nil, fmt.Errorf("%s says open: true now: start the server again to open it", strconv.Quote(o.path))
+	}
+	return f, err
+}

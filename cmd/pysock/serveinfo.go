@@ -1,0 +1,80 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"strconv"
+
+	"github.com/pysock/pysock/keys"
+	"github.com/pysock/pysock/server"
+)
+
+// describe tells the operator who the server is, where it is reached, who may enter, and what it may cost.
+func describe(w io.Writer, f *keys.File, at net.Addr, limits server.Limits) {
+	fmt.Fprintf(w, "public key:  %s\nfingerprint: %s\n", f.Public, f.Public.Fingerprint())
+	for _, address := range reachable(at) {
+		fmt.Fprintf(w, "reached at:  %s\n", address)
+	}
+	sessions := limits.MaxSessions
+	switch {
+	case f.Open:
+		fmt.Fprintf(w, "clients:     %d, and anybody with a name that is free (open: true)\n", len(f.Clients))
+	case len(f.Clients) == 0:
+		fmt.Fprintln(w, "clients:     none yet; let one in with: pysock trust add --keys FILE NAME KEY, then send SIGHUP")
+	default:
+		fmt.Fprintf(w, "clients:     %d\n", len(f.Clients))
+	}
+	if !f.Open {
+		// Each client has one session and its transient ones, so this is the most there can be until a reload.
+		most := max(1, len(f.Clients)) * (1 + transientSessions)
+		if sessions == 0 || sessions > most {
+			sessions = min(most, defaultSessions)
+		}
+	}
+	if sessions == 0 {
+		sessions = defaultSessions
+	}
+	limits.MaxSessions = sessions
+	fmt.Fprintf(w, "memory:      at most %s, if all %d sessions abuse every limit at once; idle ones take 16 KiB each\n",
+		byteSize(limits.Memory()), sessions)
+}
+
+// The defaults of server.Limits.
+const (
+	defaultSessions   = 10_000
+	transientSessions = 16
+)
+
+// reachable lists the addresses that a listener can be reached at, from this machine and others.
+func reachable(at net.Addr) []string {
+	tcp, ok := at.(*net.TCPAddr)
+	if !ok || !tcp.IP.IsUnspecified() {
+		return []string{at.String()}
+	}
+	addrs, err := net.InterfaceAddrs()
+	if err != nil {
+		return []string{at.String()}
+	}
+	var all []string
+	for _, a := range addrs {
+		ip, err := netip.ParsePrefix(a.String())
+		if err != nil || ip.Addr().IsLinkLocalUnicast() || ip.Addr().IsMulticast() {
+			continue
+		}
+		all = append(all, net.JoinHostPort(ip.Addr().String(), strconv.Itoa(tcp.Port)))
+	}
+	return all
+}
+
+// byteSize gives a number of bytes with a unit.
+func byteSize(n int64) string {
+	switch {
+	case n >= 10<<30:
+		return fmt.Sprintf("%d GiB", (n+1<<30-1)>>30)
+	case n >= 10<<20:
+		return fmt.Sprintf("%d MiB", (n+1<<20-1)>>20)
+	}
+	return fmt.Sprintf("%d KiB", (n+1<<10-1)>>10)
+}
