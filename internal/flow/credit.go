@@ -1,20 +1,25 @@
 package flow
 
-import "errors"
+import (
+	"errors"
+	"slices"
+)
 
-// Guaranteed is the credit that every channel and stream has from the start.
+// Guaranteed is the credit in bytes that every channel and stream has from the start.
 const Guaranteed = 64 << 10
 
 // ErrCredit is a violation of credit by the other side.
 var ErrCredit = errors.New("flow: credit violated")
 
-// Credit is the sender's side of one channel: how much was sent, taken and
-// allowed, and who waits for more. Its owner's lock guards it.
+// Credit is the sender's side of one channel: how much was sent, taken and allowed, in bytes of cost since
+// the link began, and who waits for more. Its owner's lock guards it.
 type Credit struct {
-	Sent, Taken, Allowed uint64
+	Sent    uint64 // reserved by Reserve or for a Waiter, or skipped
+	Taken   uint64 // as the receiver reported it last
+	Allowed uint64 // how far Sent may go
 
 	queue     []*Waiter
-	announced uint64 // cost of the announcement under way, 0 if none
+	asked     uint64 // the total that an announcement under way asks for, 0 if there is none
 	abandoned bool   // nobody waits for the announced message any more
 }
 
@@ -40,7 +45,7 @@ func (c *Credit) Reserve(cost uint64) bool {
 	return true
 }
 
-// Wait queues for credit. The caller must look at Announce next, and either wait for Ready or call Cancel.
+// Wait queues for credit. The caller must look at Announce and Waiting next, and either wait for Ready or call Cancel.
 func (c *Credit) Wait(cost uint64) *Waiter {
 	w := &Waiter{cost: cost, ready: make(chan struct{})}
 	c.queue = append(c.queue, w)
@@ -48,54 +53,55 @@ func (c *Credit) Wait(cost uint64) *Waiter {
 }
 
 // Cancel takes a waiter out of the queue. It reports false if the credit was
-// reserved for it already: the message must then be sent.
+// reserved for it already: the message must then be sent. The caller must look at Announce and Waiting next, for who is first now.
 func (c *Credit) Cancel(w *Waiter) bool {
-	for i, q := range c.queue {
-		if q != w {
-			continue
-		}
-		c.queue = append(c.queue[:i], c.queue[i+1:]...)
-		if i == 0 && c.announced > 0 && !c.abandoned {
-			c.abandoned = true
-		}
-		c.advance()
-		return true
+	i := slices.Index(c.queue, w)
+	if i < 0 {
+		return false
 	}
-	return false
+	c.queue = slices.Delete(c.queue, i, i+1)
+	if i == 0 && c.asked > 0 {
+		c.abandoned = true
+	}
+	c.advance()
+	return true
 }
 
-// Announce reports the cost to announce, if the first message in the queue is
-// one that needs it and it has not been announced. The caller must send the announcement.
+// Announce reports the cost to announce, if the first message in the queue is one that needs it and no announcement is
+// under way. The caller must send the announcement, and must have sent all that Sent counts: the receiver adds the
+// cost to what it has received.
 func (c *Credit) Announce() (cost uint64, ok bool) {
-	if len(c.queue) == 0 || c.announced > 0 {
+	if len(c.queue) == 0 || c.asked > 0 {
 		return 0, false
 	}
 	w := c.queue[0]
 	if w.cost <= Guaranteed || c.Allowed-c.Sent >= w.cost {
 		return 0, false
 	}
-	c.announced = w.cost
+	c.asked = c.Sent + w.cost
 	return w.cost, true
 }
 
-// Waiting reports whether a message waits for credit that was not announced: the receiver does not know of it.
-func (c *Credit) Waiting() bool { return len(c.queue) > 0 && c.announced == 0 }
+// Waiting reports whether the first message in the queue is one that the receiver does not know of by an announcement.
+func (c *Credit) Waiting() bool { return len(c.queue) > 0 && (c.asked == 0 || c.abandoned) }
 
 // Update takes the receiver's totals over and gives the waiters what they can have. It returns how much is to be
-// skipped: credit that was granted to a message that nobody waits for any more.
+// skipped: credit that was granted to a message that nobody waits for any more, beyond what a channel is guaranteed. Sent counts it already.
 func (c *Credit) Update(taken, allowed uint64) (skip uint64, err error) {
 	if taken < c.Taken || taken > c.Sent || allowed < c.Allowed || allowed < taken {
 		return 0, ErrCredit
 	}
 	c.Taken, c.Allowed = taken, allowed
-	if c.announced > 0 && c.Allowed-c.Sent >= c.announced {
-		if c.abandoned {
-			skip = c.announced
-			c.Sent += skip
-		}
-		c.announced, c.abandoned = 0, false
+	granted, unused := uint64(0), false
+	if c.asked > 0 && c.Allowed >= c.asked {
+		granted, unused = c.asked, c.abandoned
+		c.asked, c.abandoned = 0, false
 	}
 	c.advance()
+	if unused && granted > c.Sent+Guaranteed {
+		skip = granted - c.Sent - Guaranteed
+		c.Sent += skip
+	}
 	return skip, nil
 }
 

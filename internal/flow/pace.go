@@ -13,7 +13,8 @@ const (
 // low and doubles while it is what limits the sender and the way is not getting longer for it: on a path with a large
 // product of bandwidth and delay it opens, on a short one it stays. The owner's lock guards it.
 type Pace struct {
-	Sent, Read uint64 // totals: bytes of frames written here, read there
+	Sent uint64 // bytes of frames written here since the link began
+	Read uint64 // how many of them the other side has read
 
 	limit   uint64
 	limited bool // the limit held something back since the sample began
@@ -58,8 +59,11 @@ func (p *Pace) Progress(read uint64, now time.Time) error {
 	}
 	p.sampling = false
 	took := now.Sub(p.sampleAt)
-	if p.best == 0 || took < p.best {
+	switch {
+	case p.best == 0 || took < p.best:
 		p.best = took
+	case p.limit == MinFlight:
+		p.best += (took - p.best) / 8 // that is no queue of ours: the path has changed
 	}
 	// A queue that we fill ourselves shows as a longer way. On a path shorter than near, the time is the scheduler's
 	// and not distance, and the least bound is enough for any rate.

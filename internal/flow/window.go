@@ -6,7 +6,8 @@ const MaxWindow = 1 << 20
 // Window is the receiver's side of one channel: what has come, what the application has taken, and what it
 // allows. Its owner's lock guards it.
 type Window struct {
-	Taken, Allowed uint64
+	Taken   uint64 // what the application has taken, as of the last Open
+	Allowed uint64 // how far the sender may go; Release does not take it back
 
 	size    uint64 // what Allowed is ahead of Taken when the window is opened
 	grownAt uint64 // Taken when size last changed

@@ -32,7 +32,7 @@ func (l *Link) newInRequest(ch *inChan, start wire.MessageStart) (*inRequest, er
 	if _, taken := l.asked[r.id]; taken {
 		return nil, violated("request %d is outstanding already", r.id)
 	}
-	if len(l.asked) >= wire.MaxRequests {
+	if len(l.asked)+l.sched.answers >= wire.MaxRequests {
 		return nil, violated("more than %d requests are outstanding", wire.MaxRequests)
 	}
 	l.asked[r.id] = r
@@ -62,6 +62,9 @@ func (r *inRequest) claim() bool {
 
 // Answer sends the one answer. One that is larger than the asker made room for waits until the asker grants it.
 func (r *inRequest) Answer(ctx context.Context, enc channel.Encoding, body []byte) error {
+	if err := checkEncoding(enc); err != nil {
+		return err
+	}
 	l := r.link
 	cost := uint64(len(body)) + wire.MessageOverhead
 	if cost > uint64(l.cfg.PeerMaxMessage) && cost > uint64(r.allowance) {
@@ -84,7 +87,7 @@ func (r *inRequest) Answer(ctx context.Context, enc channel.Encoding, body []byt
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if err := l.awaitRoom(ctx); err != nil {
+	if err := l.awaitRoom(ctx, &r.ch.answers, len(body)); err != nil {
 		q.clear()
 		l.answerErrorNow(r, answerOf(err))
 		return err
@@ -94,6 +97,7 @@ func (r *inRequest) Answer(ctx context.Context, enc channel.Encoding, body []byt
 	} else {
 		l.sched.pushAll(&r.ch.answers, &cutter)
 	}
+	l.sched.answers++
 	l.release(r)
 	l.kick()
 	return nil
@@ -164,6 +168,7 @@ func (l *Link) answerErrorNow(r *inRequest, e wire.ErrorBody) {
 	}
 	var b [wire.MaxHead + 2 + 4*wire.MaxText]byte
 	l.sched.push(&r.ch.answers, e.Append(b[:0], r.id), nil)
+	l.sched.answers++
 	l.kick()
 }
 

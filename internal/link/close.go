@@ -9,8 +9,8 @@ import (
 )
 
 // Close ends the link: what was queued is written, then the totals that the other side has not heard of, then
-// CLOSE. It waits until the other side has answered or wire.CloseTimeout has passed, not for handlers. The error tells
-// if something that was queued could not be written.
+// CLOSE. It waits until the other side has answered or wire.CloseTimeout has passed, not for handlers, so that a handler may call it. The error tells
+// that something that was queued could not be written; of a link that had ended already, why.
 func (l *Link) Close(code channel.Code, text string) error {
 	l.mu.Lock()
 	if l.state == stateOpen {
@@ -26,10 +26,11 @@ func (l *Link) Close(code channel.Code, text string) error {
 	return l.err
 }
 
-// Cut ends the link at once, without a word to the other side.
+// Cut ends the link at once, without a word to the other side. What it does not wait for is handlers; their ctx ends too.
 func (l *Link) Cut(err error) {
 	l.lost(err)
 	<-l.done
+	l.cancelHandlers(lostError(err))
 }
 
 // errCloseTimeout ends a close that the other side does not answer.
@@ -59,8 +60,14 @@ func (l *Link) wakeAll() {
 
 // appendClose appends the pending totals and CLOSE. last is false if they do not all fit into this batch. Call it with mu held.
 func (l *Link) appendClose(b []byte) (batch []byte, last bool) {
+	if l.err == channel.ErrClosed {
+		// What is taken from now on could not be told any more, so nothing is.
+		for _, ch := range l.in {
+			ch.taken.Or(frozen)
+		}
+	}
 	for _, ch := range l.in {
-		if ch.refused || ch.taken.Load() == ch.told {
+		if ch.refused.Load() || ch.total() == ch.told {
 			continue
 		}
 		if len(b)+maxControl > maxBatch {
@@ -77,6 +84,8 @@ func (l *Link) said() {
 		_ = c.CloseWrite() // the other side will see a truncation; it has our CLOSE all the same
 	}
 	l.mu.Lock()
+	l.wroteClose = true
+	l.sayGoodbye()
 	closed := l.remoteClosed
 	l.mu.Unlock()
 	if closed {
@@ -95,17 +104,19 @@ func (l *Link) onClose(p []byte) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.remoteClosed = true
+	closed := &channel.CloseError{Code: channel.Code(r.Code), Text: r.Text}
 	switch l.state {
 	case stateOpen:
-		l.beginClose(&channel.CloseError{Code: channel.Code(r.Code), Text: r.Text}, wire.Reason{})
+		l.beginClose(closed, wire.Reason{})
 		l.dropQueued()
 	case stateClosing:
 		if l.sched.queued > 0 {
 			// Both closed at once, and ours could not be delivered: that is theirs to explain.
-			l.err = &channel.CloseError{Code: channel.Code(r.Code), Text: r.Text}
+			l.err = closed
 		}
 		l.dropQueued()
-	case stateSaid:
+	}
+	if l.wroteClose {
 		l.conn.Close()
 	}
 	l.kick()
@@ -115,7 +126,7 @@ func (l *Link) onClose(p []byte) error {
 // dropQueued drops what waits to be written. Call it with mu held.
 func (l *Link) dropQueued() {
 	l.sched.dropAll()
-	l.cancels, l.grants = nil, nil
+	l.grants = nil
 	l.pings.due = false
 }
 
@@ -123,31 +134,85 @@ func (l *Link) dropQueued() {
 func (l *Link) breach(err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.state == stateOpen {
-		l.beginClose(lostError(err), wire.Reason{Code: wire.CodeProtocol, Text: err.Error()})
-		l.dropQueued()
-		l.kick()
+	r := wire.Reason{Code: wire.CodeProtocol, Text: err.Error()}
+	switch {
+	case l.state == stateOpen:
+		l.beginClose(lostError(err), r)
+	case l.state == stateClosing && !l.remoteClosed:
+		l.closing = r
+	default:
+		return
 	}
+	l.broken = true
+	l.dropQueued()
+	l.kick()
 }
 
-// drainAfterBreach reads and drops what still comes, so that the reason is not lost to a connection reset.
-func (l *Link) drainAfterBreach(cause error) error {
+// drain reads and drops what still comes, so that what we say last is not lost to a connection reset.
+func (l *Link) drain() {
 	var buf [idleBuffer]byte
 	for {
 		if _, err := l.conn.Read(buf[:]); err != nil {
-			return cause
+			return
 		}
 	}
 }
 
-// lost ends the link after the connection has failed.
+// awaitGoodbye keeps the reader from closing the connection while our CLOSE is due and can be written. The close's
+// deadline bounds it.
+func (l *Link) awaitGoodbye() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for l.writeErr == nil && !l.wroteClose &&
+		(l.state == stateSaid || l.state == stateClosing && (l.remoteClosed || l.broken)) {
+		if l.goodbye == nil {
+			l.goodbye = make(chan struct{})
+		}
+		said := l.goodbye
+		l.mu.Unlock()
+		<-said
+		l.mu.Lock()
+	}
+}
+
+// sayGoodbye ends awaitGoodbye. Call it with mu held.
+func (l *Link) sayGoodbye() {
+	if l.goodbye != nil {
+		close(l.goodbye)
+		l.goodbye = nil
+	}
+}
+
+// lastWords is how long the other side's reason is waited for when nothing can be written any more: it often lies
+// unread in our buffers.
+const lastWords = time.Second
+
+// cannotWrite ends the link after a write has failed, unless the reader finds a CLOSE that says why.
+func (l *Link) cannotWrite(err error) {
+	l.mu.Lock()
+	l.writeErr = err
+	l.sayGoodbye()
+	l.mu.Unlock()
+	if l.conn.SetReadDeadline(time.Now().Add(lastWords)) != nil {
+		l.conn.Close()
+	}
+}
+
+// lose notes err as the end of the link, if there is no other reason. It is one also for a Close of ours that
+// could not write what it had to. Call it with mu held.
+func (l *Link) lose(err error) {
+	if l.err == nil || l.err == channel.ErrClosed && !l.wroteClose {
+		l.err = lostError(err)
+	}
+}
+
+// lost ends the link without another word.
 func (l *Link) lost(err error) {
 	l.mu.Lock()
-	if l.err == nil || (l.state == stateClosing && l.err == channel.ErrClosed) {
-		l.err = lostError(err) // also a Close of ours that could not say what it had to
-	}
+	l.lose(err)
 	l.state = stateDead
 	l.wakeAll()
+	l.sayGoodbye()
 	l.mu.Unlock()
 	l.conn.Close()
 }
@@ -156,11 +221,10 @@ func (l *Link) lost(err error) {
 func (l *Link) teardown(err error) {
 	l.conn.Close()
 	l.mu.Lock()
-	if l.err == nil {
-		l.err = lostError(err)
-	} else if l.state == stateClosing && l.err == channel.ErrClosed {
-		l.err = lostError(err)
+	if l.writeErr != nil {
+		err = l.writeErr // the first that was seen
 	}
+	l.lose(err)
 	_, byPeer := l.err.(*channel.CloseError)
 	l.state = stateDead
 	if l.deadline != nil {
@@ -169,7 +233,7 @@ func (l *Link) teardown(err error) {
 	l.wakeAll()
 	l.sched.dropAll()
 	requests, streams := l.requests, l.streams
-	l.requests, l.streams = nil, nil
+	l.requests, l.streams, l.remote = nil, nil, 0
 	for _, ch := range l.outByID {
 		ch.wake()
 	}

@@ -8,10 +8,22 @@ import (
 // deadline is a point in time that can be moved while somebody waits for it.
 // Its zero value is never.
 type deadline struct {
-	mu    sync.Mutex
-	at    time.Time
-	timer *time.Timer
-	c     chan struct{} // closed when the time has passed; nil until somebody waits
+	mu      sync.Mutex
+	at      time.Time
+	timer   *time.Timer
+	c       chan struct{} // closed when the time has passed; nil until somebody waits
+	stopped bool          // nobody will wait any more
+}
+
+// stop ends the timer for good: what waits has been woken by what ended it.
+func (d *deadline) stop() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.stopped = true
+	if d.timer != nil {
+		d.timer.Stop()
+		d.timer = nil
+	}
 }
 
 // set moves the deadline; the zero time means never.
@@ -43,7 +55,7 @@ func (d *deadline) expired() <-chan struct{} {
 	defer d.mu.Unlock()
 	if d.c == nil {
 		d.c = make(chan struct{})
-		if !d.at.IsZero() {
+		if !d.at.IsZero() && !d.stopped {
 			c := d.c
 			d.timer = time.AfterFunc(time.Until(d.at), func() {
 				d.mu.Lock()

@@ -34,7 +34,7 @@ type Config struct {
 	Listeners *Listeners
 
 	// OpenPipe takes the pipes that the other side opens; nil if it may not. It is called by the reader and must not block.
-	// It must Accept or Reject the stream, or hand it to Relay, then or later.
+	// It must hand the stream to Relay before it returns, or Accept or Reject it then or later.
 	OpenPipe func(s *Stream, open wire.PipeOpen)
 
 	// MaxMessage is the largest message cost accepted, 0 for wire.DefaultMaxMessage.
@@ -83,7 +83,11 @@ func (c *Config) withDefaults() Config {
 type Link struct {
 	cfg  Config
 	conn net.Conn
-	pool *flow.Pool
+	pool *flow.Pool // what channels may hold
+
+	// answerPool is for large answers. It is one of its own, because what channels hold may wait for a handler that
+	// waits for an answer.
+	answerPool *flow.Pool
 
 	ctx    context.Context // done when the link is
 	cancel context.CancelCauseFunc
@@ -106,6 +110,9 @@ type Link struct {
 	sched    sched
 	pace     flow.Pace
 	writing  bool          // there is a writer goroutine
+	writer   func()        // l.write; a go statement that makes it anew allocates
+	drained  drains        // owned by the writer, or by who holds mu if there is none
+	writeErr error         // why nothing can be written any more
 	room     chan struct{} // closed and replaced when the queue has room again; nil while nobody waits
 	progress uint64        // what to tell with PROGRESS, as read when it became due
 	toldRead uint64        // what was told last
@@ -115,23 +122,25 @@ type Link struct {
 	state        state
 	err          error // why the link is not open any more
 	closing      wire.Reason
-	remoteClosed bool        // the other side's CLOSE has come
-	deadline     *time.Timer // cuts a close that takes too long
+	remoteClosed bool          // the other side's CLOSE has come
+	broken       bool          // the other side broke the protocol
+	wroteClose   bool          // our CLOSE and the end of our direction have been written
+	goodbye      chan struct{} // closed when there is no more to wait for before the connection is closed; nil while nobody waits
+	deadline     *time.Timer   // cuts a close that takes too long
 
 	out      map[string]*outChan
 	outByID  []*outChan
 	requests map[uint32]*outRequest // ours, not answered
 	lastReq  uint32
-	cancels  []uint32 // CANCEL frames to send
-	grants   []*outRequest
-	answers  []*outRequest // answers that wait for the pool, first come first served
+	grants   []*outRequest // ANSWER-GRANT frames to send
+	answers  []*outRequest // answers that wait for answerPool, first come first served
 	reqFree  chan struct{} // closed and replaced when a request ended; nil while nobody waits
 
-	in         []*inChan // by number - 1
-	announced  []*inChan // announcements that wait for the pool, first come first served
-	asked      map[uint32]*inRequest
-	dispatch   bool // Run was called: messages go to handlers
-	pulling    bool // Receive was called: what has no handler goes to it
+	in         []*inChan             // by number - 1
+	announced  []*inChan             // announcements that wait for the pool, first come first served
+	asked      map[uint32]*inRequest // requests of the other side that have no answer queued
+	dispatch   bool                  // Run was called: messages go to handlers
+	pulling    bool                  // Receive was called: what has no handler goes to it
 	pulled     pullQueue
 	receivers  chan struct{} // closed and replaced when a message can be received; nil while nobody waits
 	running    int           // goroutines that run handlers
@@ -152,7 +161,7 @@ type state uint8
 const (
 	stateOpen    state = iota
 	stateClosing       // Close was called, or the other side's CLOSE has come: what is due is written, then CLOSE
-	stateSaid          // CLOSE and the end of our direction have been written
+	stateSaid          // CLOSE is being written or has been: nothing is written after it
 	stateDead
 )
 
@@ -169,6 +178,8 @@ func New(conn net.Conn, cfg *Config) *Link {
 		streams:  make(map[uint32]endpoint),
 	}
 	l.pool = flow.NewPool(uint64(l.cfg.MaxMessage))
+	l.answerPool = flow.NewPool(uint64(l.cfg.MaxMessage))
+	l.writer = l.write
 	l.nextStream = 2
 	if l.cfg.Initiator {
 		l.nextStream = 1

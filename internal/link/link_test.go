@@ -11,34 +11,8 @@ import (
 	"golang.org/x/net/nettest"
 
 	"github.com/pysock/pysock/channel"
+	"github.com/pysock/pysock/internal/memnet"
 )
-
-// pair makes two links over an in-memory connection. They are closed when the test ends.
-func pair(t testing.TB, a, b *Config) (*Link, *Link) {
-	t.Helper()
-	ca, cb := net.Pipe()
-	if a == nil {
-		a = &Config{}
-	}
-	if b == nil {
-		b = &Config{}
-	}
-	a.Initiator = true
-	if a.Peer == nil {
-		a.Peer = &channel.Peer{Name: "b"}
-	}
-	if b.Peer == nil {
-		b.Peer = &channel.Peer{Name: "a"}
-	}
-	la, lb := New(ca, a), New(cb, b)
-	t.Cleanup(func() {
-		la.Cut(channel.ErrClosed)
-		lb.Cut(channel.ErrClosed)
-		la.Wait()
-		lb.Wait()
-	})
-	return la, lb
-}
 
 func TestSendReceive(t *testing.T) {
 	ctx := context.Background()
@@ -114,7 +88,7 @@ func TestStreamIsAConn(t *testing.T) {
 		if err != nil {
 			return nil, nil, nil, err
 		}
-		ca, cb := net.Pipe()
+		ca, cb := memnet.Pipe(memnet.Config{})
 		a := New(ca, &Config{Initiator: true, Peer: &channel.Peer{Name: "b"}})
 		b := New(cb, &Config{Peer: &channel.Peer{Name: "a"}, Listeners: &listeners})
 		c1, err = a.OpenStream(context.Background(), "x")

@@ -13,8 +13,8 @@ const backlog = 16
 
 // Addr names a stream, and at whose end it is.
 type Addr struct {
-	Peer   string // empty for this end
-	Stream string
+	Peer   string // name of the peer at whose end it is; empty for this end
+	Stream string // name of the stream; empty for a pipe
 }
 
 // Network is "pysock".
@@ -84,12 +84,12 @@ func (s *Listeners) take(st *Stream) {
 		st.Reject(channel.CodeNoListener, "")
 		return
 	}
-	select {
-	case ln.queue <- st:
-		st.Accept()
-	default:
+	if len(ln.queue) == cap(ln.queue) {
 		st.Reject(channel.CodeBusy, "too many streams wait to be accepted")
+		return
 	}
+	st.Accept() // before the listener has it: it may be closed at once
+	ln.queue <- st
 }
 
 // Accept waits for the next stream. It returns net.ErrClosed after Close.

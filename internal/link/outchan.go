@@ -1,7 +1,6 @@
 package link
 
 import (
-	"context"
 	"fmt"
 
 	"github.com/pysock/pysock/channel"
@@ -9,9 +8,6 @@ import (
 	"github.com/pysock/pysock/internal/wire"
 	"github.com/pysock/pysock/keys"
 )
-
-// largeBody is from where on a body is cut into frames without the lock.
-const largeBody = 4 * wire.MaxPayload
 
 // outChan is a channel that this side sends on. The link's mu guards it.
 type outChan struct {
@@ -24,7 +20,8 @@ type outChan struct {
 	reason  wire.Reason   // why
 	seen    bool          // a caller has been told of the refusal
 	pushed  uint64        // the part of credit.Sent whose frames are queued or sent
-	probed  uint64        // the highest total that was probed
+	probed  uint64        // the total that was probed last
+	wanted  []uint64      // totals that somebody waits to be taken, ascending
 	changed chan struct{} // closed and replaced when the credit moves; nil while nobody waits
 }
 
@@ -41,15 +38,22 @@ func (ch *outChan) wake() {
 	}
 }
 
-// refusal is the error of a refused channel, nil if it is not refused. Call it with mu held.
-func (ch *outChan) refusal() error {
+func (ch *outChan) isRefused() bool {
 	select {
 	case <-ch.refused:
-		ch.seen = true
-		return &channel.Error{Code: channel.Code(ch.reason.Code), Text: fmt.Sprintf("channel %q", ch.name), Remote: true}
+		return true
 	default:
+		return false
+	}
+}
+
+// refusal is the error of a refused channel, nil if it is not refused. Call it with mu held.
+func (ch *outChan) refusal() error {
+	if !ch.isRefused() {
 		return nil
 	}
+	ch.seen = true
+	return &channel.Error{Code: channel.Code(ch.reason.Code), Text: fmt.Sprintf("channel %q", ch.name), Remote: true}
 }
 
 // outChannel finds or opens the channel of a name. Call it with mu held.
@@ -68,130 +72,6 @@ func (l *Link) outChannel(name string) (*outChan, error) {
 	l.outByID = append(l.outByID, ch)
 	l.control(ch)
 	return ch, nil
-}
-
-// Send queues a message. It waits for credit and for room in the queue, not for the network.
-func (l *Link) Send(ctx context.Context, name string, enc channel.Encoding, body []byte) error {
-	return l.send(ctx, name, wire.EncodingFlags(uint8(enc)), wire.MessageStart{}, body)
-}
-
-// send reserves the message's whole credit and queues its frames, so that a message that was begun is never cut.
-func (l *Link) send(ctx context.Context, name string, flags wire.Flags, start wire.MessageStart, body []byte) error {
-	cost := uint64(len(body)) + wire.MessageOverhead
-	if cost > uint64(l.cfg.PeerMaxMessage) {
-		return tooLarge(len(body), l.cfg.PeerMaxMessage)
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if err := l.awaitRoom(ctx); err != nil {
-		return err
-	}
-	ch, err := l.outChannel(name)
-	if err != nil {
-		return err
-	}
-	if err := ch.refusal(); err != nil {
-		return err
-	}
-	if !ch.credit.Reserve(cost) {
-		if err := l.awaitCredit(ctx, ch, cost); err != nil {
-			return err
-		}
-	}
-	cutter := wire.CutMessage(ch.id, flags, start, body)
-	if len(body) <= largeBody {
-		l.sched.pushAll(&ch.lane, &cutter)
-	} else {
-		var q frameQueue
-		l.mu.Unlock()
-		q.pushAll(&cutter)
-		l.mu.Lock()
-		if l.state != stateOpen {
-			q.clear()
-			return l.failure()
-		}
-		l.sched.splice(&ch.lane, &q)
-	}
-	ch.pushed += cost
-	l.kick()
-	return nil
-}
-
-func tooLarge(n int, most uint32) error {
-	return &channel.Error{Code: channel.CodeTooLarge,
-		Text: fmt.Sprintf("%d bytes, the other side takes at most %d", n, most-wire.MessageOverhead)}
-}
-
-// awaitRoom waits until the queue has room. Call it with mu held; it lets go of it while it waits.
-func (l *Link) awaitRoom(ctx context.Context) error {
-	for {
-		if l.state != stateOpen {
-			return l.failure()
-		}
-		if l.sched.queued < maxQueued {
-			return nil
-		}
-		if l.room == nil {
-			l.room = make(chan struct{})
-		}
-		if err := l.await(ctx, l.room); err != nil {
-			return err
-		}
-	}
-}
-
-// await waits for c, ctx or the end of the link, without mu. Call it with mu held.
-func (l *Link) await(ctx context.Context, c <-chan struct{}) error {
-	l.mu.Unlock()
-	defer l.mu.Lock()
-	select {
-	case <-c:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-l.ctx.Done():
-		return context.Cause(l.ctx)
-	}
-}
-
-// awaitCredit queues for credit and reserves it. Call it with mu held; it lets go of it while it waits.
-func (l *Link) awaitCredit(ctx context.Context, ch *outChan, cost uint64) error {
-	w := ch.credit.Wait(cost)
-	l.ask(ch)
-	l.mu.Unlock()
-	var err error
-	select {
-	case <-w.Ready():
-	case <-ctx.Done():
-		err = context.Cause(ctx)
-	case <-ch.refused:
-	case <-l.ctx.Done():
-	}
-	l.mu.Lock()
-	if l.state != stateOpen {
-		return l.failure()
-	}
-	if refusal := ch.refusal(); refusal != nil {
-		return refusal
-	}
-	if err != nil && ch.credit.Cancel(w) {
-		l.ask(ch) // for who is first now
-		return err
-	}
-	return nil
-}
-
-// ask tells the receiver what the message that is first in the channel's queue needs: by announcing it if it is large, and else by asking to
-// hear as soon as everything before it has been taken. Call it with mu held.
-func (l *Link) ask(ch *outChan) {
-	if cost, ok := ch.credit.Announce(); ok {
-		var b [wire.HeaderSize + 4]byte
-		l.sched.push(&ch.lane, wire.AppendAnnounce(b[:0], ch.id, uint32(cost)), nil)
-		l.kick()
-	}
-	if ch.credit.Waiting() {
-		l.probe(ch)
-	}
 }
 
 // outByFrame finds the channel that a CREDIT or REFUSE names. Call it with mu held.
@@ -213,16 +93,20 @@ func (l *Link) onCredit(h wire.Header, p []byte) error {
 	if err != nil {
 		return err
 	}
+	if c.Taken > ch.pushed {
+		return violated("CREDIT of channel %d is beyond what was sent", h.ID)
+	}
 	skip, err := ch.credit.Update(c.Taken, c.Allowed)
 	if err != nil {
-		return violated("CREDIT of channel %d is out of order or beyond what was sent", h.ID)
+		return violated("CREDIT of channel %d went back", h.ID)
 	}
-	if skip > 0 && l.state == stateOpen {
+	ch.pushed += skip
+	if skip > 0 && l.state == stateOpen && !ch.isRefused() {
 		var b [wire.HeaderSize + 8]byte
 		l.sched.push(&ch.lane, wire.AppendSkip(b[:0], ch.id, skip), nil)
-		ch.pushed += skip
 	}
 	l.ask(ch)
+	l.probe(ch)
 	ch.wake()
 	return nil
 }
@@ -238,10 +122,8 @@ func (l *Link) onRefuse(h wire.Header, p []byte) error {
 	if err != nil {
 		return err
 	}
-	select {
-	case <-ch.refused:
+	if ch.isRefused() {
 		return violated("channel %d refused twice", h.ID)
-	default:
 	}
 	ch.reason = r
 	close(ch.refused)

@@ -9,10 +9,13 @@ import (
 type pings struct {
 	due     bool   // a PING is to be sent
 	last    uint32 // id of the last one
-	waiting chan struct{}
+	sentAt  time.Time
+	took    time.Duration
+	waiting chan struct{} // closed when the answer has come; nil while there is none under way
 }
 
-// Ping measures the time to the other side's link and back. It does not ask the application there.
+// Ping measures the time that a frame takes to the other side's link and back. It does not ask the application there. It
+// stops at the end of ctx or of the link.
 func (l *Link) Ping(ctx context.Context) (time.Duration, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -26,17 +29,17 @@ func (l *Link) Ping(ctx context.Context) (time.Duration, error) {
 		p.waiting = make(chan struct{})
 		l.kick()
 	}
-	begin := time.Now()
 	if err := l.await(ctx, p.waiting); err != nil {
 		return 0, err
 	}
-	return time.Since(begin), nil
+	return p.took, nil
 }
 
 func (l *Link) onPong(id uint32) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.pings.waiting != nil && id == l.pings.last {
+	if l.pings.waiting != nil && id == l.pings.last && !l.pings.due {
+		l.pings.took = time.Since(l.pings.sentAt)
 		close(l.pings.waiting)
 		l.pings.waiting = nil
 	}

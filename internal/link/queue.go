@@ -123,3 +123,11 @@ func (q *frameQueue) clear() {
 	}
 	*q = frameQueue{}
 }
+
+// firstType is the type of the first frame, of which there must be one.
+func (q *frameQueue) firstType() wire.Type { return wire.Type(q.first.b[q.first.head]) }
+
+// endsAnswer reports whether the first frame is the last of an answer.
+func (q *frameQueue) endsAnswer() bool {
+	return q.firstType() == wire.TypeAnswer && wire.Flags(q.first.b[q.first.head+1]).Has(wire.FlagLast)
+}

@@ -43,8 +43,9 @@ func (l *Link) read() {
 	var protoErr *protocolError
 	if errors.As(err, &wireErr) || errors.As(err, &protoErr) {
 		l.breach(err)
-		err = l.drainAfterBreach(err)
+		l.drain()
 	}
+	l.awaitGoodbye()
 	l.teardown(err)
 	close(l.done)
 }
@@ -75,7 +76,7 @@ func (l *Link) readFrames() error {
 			return l.readError(err, n)
 		}
 		switch {
-		case n == 0 && large != nil && m < idleBuffer:
+		case n == 0 && large != nil && m < readBuffer/4:
 			buf = small
 			readBuffers.Put(large)
 			large = nil

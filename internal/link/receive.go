@@ -8,11 +8,23 @@ import (
 
 // pullQueue holds, in the order of their arrival, the messages that Receive returns.
 type pullQueue struct {
-	q    []inMsg
-	head int
+	q      []inMsg
+	head   int
+	popped uint64 // how many messages have left in all
 }
 
-func (p *pullQueue) push(m inMsg) { p.q = append(p.q, m) }
+func (p *pullQueue) push(m inMsg) {
+	p.q = append(p.q, m)
+	m.ch.heldAt = p.popped + uint64(len(p.q)-p.head)
+}
+
+// held is the last message of the channel that waits, nil if there is none.
+func (p *pullQueue) held(ch *inChan) *inMsg {
+	if ch.heldAt <= p.popped {
+		return nil
+	}
+	return &p.q[p.head+int(ch.heldAt-p.popped-1)]
+}
 
 func (p *pullQueue) pop() (inMsg, bool) {
 	if p.head == len(p.q) {
@@ -21,6 +33,7 @@ func (p *pullQueue) pop() (inMsg, bool) {
 	m := p.q[p.head]
 	p.q[p.head] = inMsg{}
 	p.head++
+	p.popped++
 	switch {
 	case p.head == len(p.q) && cap(p.q) > 64:
 		p.q, p.head = nil, 0
@@ -37,7 +50,7 @@ func (p *pullQueue) pop() (inMsg, bool) {
 // take empties the queue.
 func (p *pullQueue) take() []inMsg {
 	q := p.q[p.head:]
-	*p = pullQueue{}
+	*p = pullQueue{popped: p.popped + uint64(len(q))}
 	return q
 }
 
@@ -50,20 +63,18 @@ func (l *Link) pull(m inMsg) {
 	}
 }
 
-// Receive waits for the next message of a channel that has no handler. After the other side has closed, or the connection was lost, it first returns what had
-// arrived.
+// Receive waits for the next message of a channel that has no handler; those of channels that have one go there from now on, as
+// after Run. After the other side has closed, or the connection was lost, it first returns what had arrived; after a Close
+// of this side it returns channel.ErrClosed.
 func (l *Link) Receive(ctx context.Context) (*channel.Message, error) {
 	l.mu.Lock()
 	l.pulling = true
+	if !l.dispatch {
+		l.dispatch = true
+		l.sweep()
+	}
 	for {
-		if v := l.cfg.Mux.Version(); v != l.muxVersion {
-			l.sweep()
-			if l.dispatch {
-				for _, ch := range l.in {
-					l.settle(ch)
-				}
-			}
-		}
+		l.refresh()
 		if l.err == channel.ErrClosed {
 			l.mu.Unlock()
 			return nil, channel.ErrClosed
@@ -71,8 +82,7 @@ func (l *Link) Receive(ctx context.Context) (*channel.Message, error) {
 		m, ok := l.pulled.pop()
 		if ok {
 			l.mu.Unlock()
-			m.ch.took(m.cost)
-			if m.msg != nil && (m.req == nil || m.req.begin(false)) {
+			if m.ch.took(m.cost) && m.msg != nil && (m.req == nil || m.req.begin(false)) {
 				return m.msg, nil
 			}
 			l.mu.Lock()

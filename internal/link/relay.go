@@ -20,7 +20,12 @@ type relayEnd struct {
 	window uint64
 	shared *relay
 
-	received uint64 // owned by the link's reader
+	// Owned by the link's reader.
+	received uint64
+	accepted bool // it has said ACCEPT
+	ended    bool // it has said END or RESET
+
+	allowed atomic.Uint64 // how far we let it send; raised with link.mu held
 
 	// Guarded by link.mu.
 	lane      lane
@@ -32,7 +37,6 @@ type relayEnd struct {
 	stop      *wire.Reason
 	granted   uint64 // how far this end's far side lets us send
 	popped    uint64 // bytes of DATA that have left for it
-	allowed   uint64 // how far we let it send
 	sendDone  bool   // END or RESET goes to it or has gone
 	recvDone  bool   // END or RESET has come from it
 	unwanted  bool   // it has said STOP
@@ -56,6 +60,7 @@ func Relay(s *Stream, to *Link, open wire.PipeOpen, window int, closed func()) e
 	a.id, b.opening = s.id, &open
 	a.other, b.other = b, a
 	a.lane.relay, b.lane.relay = a, b
+	a.lane.empty, b.lane.empty = a, b
 
 	to.mu.Lock()
 	id, err := to.newStreamID()
@@ -83,8 +88,9 @@ func Relay(s *Stream, to *Link, open wire.PipeOpen, window int, closed func()) e
 }
 
 func newRelayEnd(l *Link, shared *relay, window int) *relayEnd {
-	return &relayEnd{link: l, shared: shared, window: max(uint64(window), streamAllowance),
-		granted: streamAllowance, allowed: streamAllowance}
+	e := &relayEnd{link: l, shared: shared, window: max(uint64(window), streamAllowance), granted: streamAllowance}
+	e.allowed.Store(streamAllowance)
+	return e
 }
 
 // tell puts the end on its link's list of those that have something to tell. Call it with link.mu held.
@@ -106,7 +112,7 @@ func (e *relayEnd) appendControl(b []byte) []byte {
 		b = wire.AppendEmpty(b, wire.TypeAccept, e.id)
 	}
 	if e.windowDue && !e.recvDone {
-		b = wire.AppendWindow(b, e.id, e.allowed)
+		b = wire.AppendWindow(b, e.id, e.allowed.Load())
 	}
 	e.windowDue = false
 	if e.reset != nil {
@@ -117,100 +123,8 @@ func (e *relayEnd) appendControl(b []byte) []byte {
 		b = wire.AppendReason(b, wire.TypeStop, e.id, *e.stop)
 	}
 	e.stop = nil
-	return b
-}
-
-func (e *relayEnd) onData(p []byte) error {
-	l := e.link
-	l.mu.Lock()
-	over, ended := e.received+uint64(len(p)) > e.allowed, e.recvDone
-	l.mu.Unlock()
-	switch {
-	case ended:
-		return errData
-	case over:
-		return errWindow
-	}
-	e.received += uint64(len(p))
-	o := e.other
-	o.link.mu.Lock()
-	if !o.sendDone && !o.unwanted && o.link.state == stateOpen {
-		pushData(o.link, &o.lane, o.id, p)
-	}
-	o.link.mu.Unlock()
-	l.touch(o.link)
-	return nil
-}
-
-// onAccept passes ACCEPT on. Only the side that did not open may accept, once; a second one is the far side's opener to refuse.
-func (e *relayEnd) onAccept() error {
-	if e.link.remoteStream(e.id) {
-		return violated("ACCEPT is not expected")
-	}
-	e.pass(func(o *relayEnd) { o.acceptDue = true })
-	return nil
-}
-
-func (e *relayEnd) onEnd() error {
-	if !e.receivedEnd() {
-		return errData
-	}
-	o := e.other
-	o.link.mu.Lock()
-	if !o.sendDone && o.link.state == stateOpen {
-		o.sendDone = true
-		var b [wire.HeaderSize]byte
-		o.link.sched.push(&o.lane, wire.AppendEmpty(b[:0], wire.TypeEnd, o.id), nil)
-	}
-	o.finish()
-	o.link.mu.Unlock()
-	e.link.touch(o.link)
-	return nil
-}
-
-func (e *relayEnd) onReset(r wire.Reason) error {
-	if !e.receivedEnd() {
-		return errData
-	}
-	e.pass(func(o *relayEnd) { o.abandon(r) })
-	return nil
-}
-
-// receivedEnd counts the end of what the far side sends; it reports false if that has ended before.
-func (e *relayEnd) receivedEnd() bool {
-	e.link.mu.Lock()
-	defer e.link.mu.Unlock()
-	if e.recvDone {
-		return false
-	}
-	e.recvDone = true
 	e.finish()
-	return true
-}
-
-func (e *relayEnd) onStop(r wire.Reason) error {
-	e.link.mu.Lock()
-	if !e.sendDone {
-		// It wants no more: what waits for it need not wait for its credit either.
-		e.link.sched.drop(&e.lane)
-		e.unwanted = true
-	}
-	e.link.mu.Unlock()
-	e.pass(func(o *relayEnd) { o.stop = &r })
-	return nil
-}
-
-func (e *relayEnd) onWindow(allowed uint64) error {
-	e.link.mu.Lock()
-	if allowed < e.granted {
-		e.link.mu.Unlock()
-		return violated("WINDOW went back")
-	}
-	e.granted = allowed
-	open := min(e.granted, e.popped+e.window)
-	e.link.mu.Unlock()
-	e.pass(func(o *relayEnd) { o.open(open) })
-	return nil
+	return b
 }
 
 // drained counts data that has left for the far side, which makes room for more. It is called without a lock.
@@ -218,20 +132,22 @@ func (e *relayEnd) drained(n int) {
 	e.link.mu.Lock()
 	e.popped += uint64(n)
 	open := min(e.granted, e.popped+e.window)
+	all := open == e.granted
 	e.link.mu.Unlock()
 	o := e.other
+	if now := o.allowed.Load(); open <= now || !all && open-now < e.window/4 {
+		return // small steps are not told one by one, but for the last: the far side may wait for us to send all that it allows
+	}
 	o.link.mu.Lock()
 	defer o.link.mu.Unlock()
-	if open > o.allowed && open-o.allowed >= e.window/4 {
-		o.open(open)
-		o.link.kick()
-	}
+	o.open(open)
+	o.link.kick()
 }
 
 // open lets the far side send up to the total. Call it with link.mu held.
 func (e *relayEnd) open(total uint64) {
-	if total > e.allowed {
-		e.allowed = total
+	if total > e.allowed.Load() {
+		e.allowed.Store(total)
 		e.windowDue = true
 		e.tell()
 	}
@@ -245,40 +161,13 @@ func (e *relayEnd) abandon(r wire.Reason) {
 	e.sendDone = true
 	e.link.sched.drop(&e.lane)
 	e.reset = &r
+	e.tell()
 	e.finish()
 }
 
-// pass tells the other end what has happened at this one. It is called by this end's reader.
-func (e *relayEnd) pass(change func(o *relayEnd)) {
-	o := e.other
-	o.link.mu.Lock()
-	change(o)
-	o.tell()
-	o.link.mu.Unlock()
-	e.link.touch(o.link)
-}
-
-// onLost ends the relay at the other end when this end's link has ended.
-func (e *relayEnd) onLost(error) {
-	e.link.mu.Lock()
-	e.sendDone, e.recvDone = true, true
-	e.finish()
-	e.link.mu.Unlock()
-	gone := wire.Reason{Code: wire.CodeGone}
-	o := e.other
-	o.link.mu.Lock()
-	o.abandon(gone)
-	if !o.recvDone {
-		o.stop = &gone
-	}
-	o.tell()
-	o.link.kick()
-	o.link.mu.Unlock()
-}
-
-// finish forgets the stream on this link when both directions have ended. Call it with link.mu held.
+// finish forgets the stream on this link when both directions have ended and the far side has been written all about it. Call it with link.mu held.
 func (e *relayEnd) finish() {
-	if e.sendDone && e.recvDone && !e.gone {
+	if e.sendDone && e.recvDone && !e.due && e.lane.q.size == 0 && !e.gone {
 		e.gone = true
 		e.link.forget(e.id)
 		if e.shared.ends.Add(-1) == 0 {

@@ -2,6 +2,7 @@ package link
 
 import (
 	"context"
+	"slices"
 
 	"github.com/pysock/pysock/channel"
 	"github.com/pysock/pysock/internal/wire"
@@ -32,8 +33,12 @@ type outRequest struct {
 	err    error
 }
 
-// Request sends a request and waits for its one answer.
+// Request sends a request and waits for its one answer. The error is an *channel.Error if the answer is one; when ctx ends, the other
+// side is told, and the error is ctx's cause; when the link ends, the error is why.
 func (l *Link) Request(ctx context.Context, name string, enc channel.Encoding, body []byte) (*channel.Message, error) {
+	if err := checkEncoding(enc); err != nil {
+		return nil, err
+	}
 	l.mu.Lock()
 	r, err := l.newRequest(ctx)
 	l.mu.Unlock()
@@ -50,7 +55,7 @@ func (l *Link) Request(ctx context.Context, name string, enc channel.Encoding, b
 	select {
 	case <-r.done:
 	case <-ctx.Done():
-		if l.cancelRequest(r) {
+		if l.cancelRequest(r, name) {
 			return nil, context.Cause(ctx)
 		}
 		<-r.done
@@ -93,19 +98,21 @@ func (l *Link) newRequest(ctx context.Context) (*outRequest, error) {
 func (l *Link) forgetRequest(r *outRequest) {
 	delete(l.requests, r.id)
 	if r.granted > 0 {
-		l.pool.Give(uint64(r.granted))
+		l.answerPool.Give(uint64(r.granted))
 		r.granted = 0
-		l.grantAnnounced()
+		l.grantAnswers()
+	} else if r.announced > 0 {
+		l.answers = slices.DeleteFunc(l.answers, func(x *outRequest) bool { return x == r })
 	}
-	r.announced = 0
 	if l.reqFree != nil {
 		close(l.reqFree)
 		l.reqFree = nil
 	}
 }
 
-// cancelRequest tells the other side that nobody waits for the answer any more. It reports false if the answer is there.
-func (l *Link) cancelRequest(r *outRequest) bool {
+// cancelRequest tells the other side that nobody waits for the answer any more. It reports false if the answer is there. CANCEL goes the way
+// of the request: ahead of it, it would be one for no request.
+func (l *Link) cancelRequest(r *outRequest, name string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	select {
@@ -115,7 +122,8 @@ func (l *Link) cancelRequest(r *outRequest) bool {
 	}
 	r.canceled = true
 	if l.state == stateOpen {
-		l.cancels = append(l.cancels, r.id)
+		var b [wire.HeaderSize]byte
+		l.sched.push(&l.out[name].lane, wire.AppendEmpty(b[:0], wire.TypeCancel, r.id), nil)
 		l.kick()
 	}
 	return true
@@ -170,7 +178,7 @@ func (l *Link) onAnswer(h wire.Header, p []byte) error {
 		msg, b := newMessage(int(start.Total))
 		r.answer = msg
 		msg.Encoding = channel.Encoding(h.Flags.Encoding())
-		r.part = body{b: append(b, first...), want: int(start.Total), open: true}
+		r.part.begin(b, first, int(start.Total))
 	} else {
 		if !r.part.open {
 			return violated("an answer to request %d goes on that has not begun", h.ID)
@@ -214,6 +222,23 @@ func (l *Link) onAnswerAnnounce(h wire.Header, p []byte) error {
 	}
 	r.announced = cost
 	l.answers = append(l.answers, r)
-	l.grantAnnounced()
+	l.grantAnswers()
 	return nil
+}
+
+// grantAnswers gives the pool to announced answers, first come first served. Call it with mu held.
+func (l *Link) grantAnswers() {
+	for len(l.answers) > 0 {
+		r := l.answers[0]
+		if !r.canceled {
+			if !l.answerPool.Take(uint64(r.announced)) {
+				return
+			}
+			r.granted = r.announced
+			l.grants = append(l.grants, r)
+			l.kick()
+		}
+		l.answers[0] = nil
+		l.answers = l.answers[1:]
+	}
 }

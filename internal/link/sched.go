@@ -14,8 +14,15 @@ type lane struct {
 	deficit int
 	next    *lane // in the ring of active lanes
 	active  bool
+	inTurn  bool // a batch was full in the middle of its turn
+
 	relay   *relayEnd // whose data this is, to hear of what has left; nil for the others
+	answers bool      // these are answers, which sched counts
+	empty   emptied   // hears when all has left; may be nil
 }
+
+// emptied hears that all that was queued on a lane has left. It is called with the link's mu held.
+type emptied interface{ finish() }
 
 // A controller has control frames to send. They are state and not a queue: what is told is what holds when
 // the frame is made, so a controller is in the list once at most and memory stays bounded by the number of controllers.
@@ -32,10 +39,20 @@ const maxControl = 1024
 type sched struct {
 	head, tail *lane // active lanes, whose turn it is first
 	control    []controller
-	queued     int // bytes in all lanes
+	queued     int  // bytes in all lanes
+	relayed    int  // of them, bytes that come from other links
+	answers    int  // answers that have not left
+	emptied    bool // a lane has become empty since this was last reset
 }
 
-func (s *sched) empty() bool { return s.head == nil && len(s.control) == 0 }
+func (s *sched) idle() bool { return s.head == nil && len(s.control) == 0 }
+
+// full reports whether who wants to queue on the lane has to wait. What is relayed does not count, because it does not wait itself and
+// would keep everybody else out. Something small goes onto an empty lane in any case: it waits for its turn there, and
+// not for those who fill the queue.
+func (s *sched) full(f *lane, n int) bool {
+	return s.queued-s.relayed >= maxQueued && (f == nil || f.q.size > 0 || n > largeBody)
+}
 
 // activate gives f its turns, if it has something to send.
 func (s *sched) activate(f *lane) {
@@ -52,10 +69,18 @@ func (s *sched) activate(f *lane) {
 	s.tail = f
 }
 
+// count counts n bytes more, or fewer, on a lane.
+func (s *sched) count(f *lane, n int) {
+	s.queued += n
+	if f.relay != nil {
+		s.relayed += n
+	}
+}
+
 // push queues one frame on a lane.
 func (s *sched) push(f *lane, head, body []byte) {
 	f.q.push(head, body)
-	s.queued += len(head) + len(body)
+	s.count(f, len(head)+len(body))
 	s.activate(f)
 }
 
@@ -63,20 +88,20 @@ func (s *sched) push(f *lane, head, body []byte) {
 func (s *sched) pushAll(f *lane, c *wire.Cutter) {
 	before := f.q.size
 	f.q.pushAll(c)
-	s.queued += f.q.size - before
+	s.count(f, f.q.size-before)
 	s.activate(f)
 }
 
 // splice queues frames that were made before.
 func (s *sched) splice(f *lane, q *frameQueue) {
-	s.queued += q.size
+	s.count(f, q.size)
 	f.q.splice(q)
 	s.activate(f)
 }
 
 // drop empties a lane. It leaves the ring when its turn comes.
 func (s *sched) drop(f *lane) {
-	s.queued -= f.q.size
+	s.count(f, -f.q.size)
 	f.q.clear()
 }
 
@@ -85,10 +110,10 @@ func (s *sched) dropAll() {
 	for f := s.head; f != nil; {
 		next := f.next
 		s.drop(f)
-		f.active, f.next, f.deficit = false, nil, 0
+		f.active, f.inTurn, f.next, f.deficit = false, false, nil, 0
 		f = next
 	}
-	s.head, s.tail = nil, nil
+	s.head, s.tail, s.answers = nil, nil, 0
 	clear(s.control)
 	s.control = nil
 }
@@ -103,6 +128,9 @@ func (s *sched) appendControl(b []byte, limit int) []byte {
 	if n == len(s.control) {
 		clear(s.control)
 		s.control = s.control[:0]
+		if cap(s.control) > 256 {
+			s.control = nil
+		}
 	} else {
 		rest := copy(s.control, s.control[n:])
 		clear(s.control[rest:])
@@ -112,36 +140,28 @@ func (s *sched) appendControl(b []byte, limit int) []byte {
 }
 
 // appendData moves frames of the lanes to b by turns, until it is limit bytes long or room bytes were
-// moved. drained is called for relayed data that leaves.
-func (s *sched) appendData(b []byte, limit, room int, drained func(*relayEnd, int)) []byte {
+// moved. It moves nothing while there is control left: a message must not overtake the opening of its channel.
+func (s *sched) appendData(b []byte, limit, room int, drained *drains) []byte {
+	if len(s.control) > 0 {
+		return b
+	}
 	end := min(limit, len(b)+room)
 	for s.head != nil {
 		f := s.head
-		if !f.active {
-			panic("link: an inactive lane is in the ring")
+		if !f.inTurn {
+			f.deficit += quantum
+			f.inTurn = true
 		}
-		f.deficit += quantum
-		moved := 0
-		for n := f.q.peek(); n > 0 && n <= f.deficit; n = f.q.peek() {
-			if len(b)+n > end {
-				// The turn is not over: the lane goes on with the next record.
-				f.deficit = max(f.deficit-quantum, 0)
-				s.leave(f, moved, drained)
-				return b
-			}
-			if f.relay != nil && f.q.isData() {
-				moved += n - wire.HeaderSize
-			}
-			b = f.q.pop(b, n)
-			f.deficit -= n
-			s.queued -= n
+		full := false
+		b, full = s.turn(f, b, end, drained)
+		if full {
+			return b // the lane goes on with the next batch
 		}
-		s.leave(f, moved, drained)
 		s.head = f.next
 		if s.head == nil {
 			s.tail = nil
 		}
-		f.next, f.active = nil, false
+		f.next, f.active, f.inTurn = nil, false, false
 		if f.q.size == 0 {
 			f.deficit = 0
 		}
@@ -150,13 +170,32 @@ func (s *sched) appendData(b []byte, limit, room int, drained func(*relayEnd, in
 	return b
 }
 
-func (s *sched) leave(f *lane, moved int, drained func(*relayEnd, int)) {
-	if moved > 0 {
-		drained(f.relay, moved)
+// turn moves what the lane may send in its turn. It reports full if there is no room in b for all of that.
+func (s *sched) turn(f *lane, b []byte, end int, drained *drains) (_ []byte, full bool) {
+	moved, before := 0, f.q.size
+	for n := f.q.peek(); n > 0 && n <= f.deficit; n = f.q.peek() {
+		if len(b)+n > end {
+			full = true
+			break
+		}
+		if f.relay != nil && f.q.firstType() == wire.TypeData {
+			moved += n - wire.HeaderSize
+		}
+		if f.answers && f.q.endsAnswer() {
+			s.answers--
+		}
+		b = f.q.pop(b, n)
+		f.deficit -= n
 	}
-}
-
-// isData reports whether the first frame is a DATA frame.
-func (q *frameQueue) isData() bool {
-	return wire.Type(q.first.b[q.first.head]) == wire.TypeData
+	s.count(f, f.q.size-before)
+	if moved > 0 {
+		drained.add(f.relay, moved)
+	}
+	if before > 0 && f.q.size == 0 {
+		s.emptied = true
+		if f.empty != nil {
+			f.empty.finish()
+		}
+	}
+	return b, full
 }

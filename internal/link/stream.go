@@ -2,7 +2,6 @@ package link
 
 import (
 	"context"
-	"io"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -43,9 +42,13 @@ type Stream struct {
 
 	recvAllowed atomic.Uint64 // what we have allowed the other side
 
+	// Owned by the reader.
+	received uint64
+	ended    bool // END or RESET has come
+
+	// Guarded by readMu.
 	readMu   sync.Mutex
 	data     dataQueue
-	received uint64
 	consumed uint64
 	window   uint64
 	readErr  error // what Read returns when data is empty
@@ -55,6 +58,7 @@ type Stream struct {
 func newStream(l *Link, id uint32) *Stream {
 	s := &Stream{link: l, id: id, allowed: streamAllowance, window: streamAllowance, answered: make(chan struct{})}
 	s.recvAllowed.Store(streamAllowance)
+	s.lane.empty = s
 	return s
 }
 
@@ -81,6 +85,7 @@ func (s *Stream) appendControl(b []byte) []byte {
 		b = wire.AppendReason(b, wire.TypeStop, s.id, *s.stop)
 	}
 	s.stop = nil
+	s.finish()
 	return b
 }
 
@@ -103,6 +108,8 @@ func (s *Stream) awaitAccept(ctx context.Context) error {
 	case <-ctx.Done():
 		s.CloseWithReason(channel.CodeCanceled, "")
 		return context.Cause(ctx)
+	case <-s.link.ctx.Done():
+		return context.Cause(s.link.ctx)
 	}
 }
 
@@ -119,8 +126,10 @@ func (s *Stream) settleOpen(err error) {
 func (s *Stream) Accept() {
 	s.link.mu.Lock()
 	defer s.link.mu.Unlock()
-	s.acceptDue = true
-	s.tell()
+	if !s.sendDone {
+		s.acceptDue = true
+		s.tell()
+	}
 }
 
 // Reject tells the side that opened the stream that it was not taken.
@@ -155,6 +164,7 @@ func (s *Stream) endWrite(err error) {
 // Close ends both directions. What was written before still arrives; what was not read is dropped.
 func (s *Stream) Close() error {
 	s.stopReading(channel.ErrClosed)
+	s.stopDeadlines()
 	s.link.mu.Lock()
 	defer s.link.mu.Unlock()
 	s.endWrite(channel.ErrClosed)
@@ -165,6 +175,7 @@ func (s *Stream) Close() error {
 // CloseWithReason gives the stream up: what was written and is still queued is dropped, and the other side sees the reason.
 func (s *Stream) CloseWithReason(code channel.Code, text string) {
 	s.stopReading(channel.ErrClosed)
+	s.stopDeadlines()
 	s.link.mu.Lock()
 	defer s.link.mu.Unlock()
 	r := wire.Reason{Code: uint16(code), Text: text}
@@ -178,10 +189,11 @@ func (s *Stream) abandonWrite(r wire.Reason, err error) {
 		s.writeErr = err
 	}
 	s.wakeWriter()
-	if s.sendDone {
-		return
+	if s.sendDone && s.lane.q.size == 0 {
+		return // END or RESET has gone, or is as good as gone
 	}
 	s.sendDone = true
+	s.acceptDue = false
 	s.link.sched.drop(&s.lane)
 	s.reset = &r
 	s.tell()
@@ -198,86 +210,24 @@ func (s *Stream) tellStop(r wire.Reason) {
 	s.tell()
 }
 
-// finish forgets the stream when both directions have ended. Call it with link.mu held.
+// finish forgets the stream when both directions have ended and the other side has been written all about it: what is still to be written takes
+// memory, and counts as an unfinished stream until then. Call it with link.mu held.
 func (s *Stream) finish() {
-	if s.sendDone && s.recvDone {
+	if s.sendDone && s.recvDone && !s.due && s.lane.q.size == 0 {
 		s.link.forget(s.id)
 	}
 }
 
-func (s *Stream) onAccept() error {
-	l := s.link
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.remoteStream(s.id) || s.accepted {
-		return violated("ACCEPT is not expected")
-	}
-	s.settleOpen(nil)
-	return nil
-}
-
-func (s *Stream) onEnd() error { return s.ended(io.EOF, nil) }
-
-func (s *Stream) onReset(r wire.Reason) error {
-	return s.ended(&channel.CloseError{Code: channel.Code(r.Code), Text: r.Text}, &r)
-}
-
-// ended takes the end of the other side's direction.
-func (s *Stream) ended(err error, reset *wire.Reason) error {
-	l := s.link
-	l.mu.Lock()
-	if s.recvDone {
-		l.mu.Unlock()
-		return errData
-	}
-	s.recvDone = true
-	if reset != nil {
-		s.settleOpen(&channel.Error{Code: channel.Code(reset.Code), Text: reset.Text, Remote: true})
-	} else if !l.remoteStream(s.id) {
-		s.settleOpen(nil)
-	}
-	s.finish()
-	l.mu.Unlock()
-	if reset != nil {
-		s.stopReading(err)
-	} else {
-		s.endReading(err)
-	}
-	return nil
-}
-
-func (s *Stream) onStop(r wire.Reason) error {
-	s.link.mu.Lock()
-	defer s.link.mu.Unlock()
-	s.abandonWrite(r, &channel.CloseError{Code: channel.Code(r.Code), Text: r.Text})
-	return nil
-}
-
-func (s *Stream) onWindow(allowed uint64) error {
-	s.link.mu.Lock()
-	defer s.link.mu.Unlock()
-	if allowed < s.allowed {
-		return violated("WINDOW went back")
-	}
-	s.allowed = allowed
-	s.wakeWriter()
-	return nil
-}
-
-func (s *Stream) onLost(err error) {
-	s.link.mu.Lock()
-	if s.writeErr == nil {
-		s.writeErr = err
-	}
-	s.sendDone, s.recvDone = true, true
-	s.wakeWriter()
-	s.settleOpen(err)
-	s.link.mu.Unlock()
-	s.endReading(err)
+func (s *Stream) stopDeadlines() {
+	s.readDeadline.stop()
+	s.writeDeadline.stop()
 }
 
 // Name is the name that the stream was opened with.
 func (s *Stream) Name() string { return s.name }
+
+// Peer is who is at the other end.
+func (s *Stream) Peer() channel.Peer { return *s.link.cfg.Peer }
 
 // Link is the link that the stream is of.
 func (s *Stream) Link() *Link { return s.link }

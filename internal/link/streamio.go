@@ -29,10 +29,7 @@ func (s *Stream) Write(p []byte) (n int, err error) {
 			return n, nil
 		}
 		room := min(len(p)-n, int(min(s.allowed-s.sent, maxPush)))
-		if l.sched.queued >= maxQueued {
-			room = 0
-		}
-		if room == 0 {
+		if room == 0 || l.sched.full(&s.lane, room) {
 			s.awaitWritable()
 			continue
 		}
@@ -65,13 +62,14 @@ func (s *Stream) awaitWritable() {
 	if s.writable == nil {
 		s.writable = make(chan struct{})
 	}
-	if l.room == nil {
-		l.room = make(chan struct{})
+	var room chan struct{}
+	if s.allowed > s.sent {
+		if l.room == nil {
+			l.room = make(chan struct{})
+		}
+		room = l.room
 	}
-	writable, room, expired := s.writable, l.room, s.writeDeadline.expired()
-	if l.sched.queued < maxQueued {
-		room = nil
-	}
+	writable, expired := s.writable, s.writeDeadline.expired()
 	l.mu.Unlock()
 	defer l.mu.Lock()
 	select {
@@ -152,11 +150,11 @@ func (s *Stream) tellWindow() {
 }
 
 func (s *Stream) onData(p []byte) error {
-	s.readMu.Lock()
-	defer s.readMu.Unlock()
-	if s.readErr == io.EOF {
+	if s.ended {
 		return errData
 	}
+	s.readMu.Lock()
+	defer s.readMu.Unlock()
 	s.received += uint64(len(p))
 	if s.received > s.recvAllowed.Load() {
 		return errWindow

@@ -20,7 +20,7 @@ func (l *Link) kick() {
 	}
 	l.writing = true
 	l.wg.Add(1)
-	go l.write() // stops when nothing is left that may be written
+	go l.writer() // stops when nothing is left that may be written
 }
 
 // canWrite reports whether anything is due. Call it with mu held.
@@ -30,7 +30,7 @@ func (l *Link) canWrite() bool {
 }
 
 func (l *Link) controlDue() bool {
-	return l.progress > l.toldRead || l.pongDue || l.pings.due || len(l.cancels) > 0 || len(l.grants) > 0
+	return l.progress > l.toldRead || l.pongDue || l.pings.due || len(l.grants) > 0
 }
 
 // start lets the writer begin. Relayed frames are queued without it until the reader that brings them has no more at hand.
@@ -45,10 +45,9 @@ func (l *Link) write() {
 	defer l.wg.Done()
 	buf := batches.Get().(*[]byte)
 	defer batches.Put(buf)
-	var drained drains
 	for {
 		l.mu.Lock()
-		b, last := l.nextBatch((*buf)[:0], &drained)
+		b, last := l.nextBatch((*buf)[:0], &l.drained)
 		if len(b) == 0 {
 			l.writing = false
 			l.mu.Unlock()
@@ -57,9 +56,9 @@ func (l *Link) write() {
 		l.mu.Unlock()
 
 		_, err := l.conn.Write(b)
-		drained.tell()
+		l.drained.tell()
 		if err != nil {
-			l.lost(err)
+			l.cannotWrite(err)
 			return
 		}
 		if last {
@@ -76,12 +75,13 @@ func (l *Link) nextBatch(b []byte, drained *drains) (batch []byte, last bool) {
 	}
 	b = l.appendOwnControl(b)
 	b = l.sched.appendControl(b, maxBatch)
-	b = l.sched.appendData(b, maxBatch, l.pace.Room(), drained.add)
-	if l.room != nil && l.sched.queued < maxQueued {
+	b = l.sched.appendData(b, maxBatch, l.pace.Room(), drained)
+	if l.room != nil && (l.sched.emptied || !l.sched.full(nil, 0)) {
 		close(l.room)
 		l.room = nil
 	}
-	if l.state == stateClosing && l.sched.empty() && !l.controlDue() {
+	l.sched.emptied = false
+	if l.state == stateClosing && l.sched.idle() && !l.controlDue() {
 		if b, last = l.appendClose(b); last {
 			l.state = stateSaid
 		}
@@ -105,11 +105,8 @@ func (l *Link) appendOwnControl(b []byte) []byte {
 	}
 	if l.pings.due {
 		l.pings.due = false
+		l.pings.sentAt = time.Now()
 		b = wire.AppendEmpty(b, wire.TypePing, l.pings.last)
-	}
-	for len(l.cancels) > 0 && len(b) < maxBatch/2 {
-		b = wire.AppendEmpty(b, wire.TypeCancel, l.cancels[0])
-		l.cancels = l.cancels[1:]
 	}
 	for len(l.grants) > 0 && len(b) < maxBatch/2 {
 		b = wire.AppendEmpty(b, wire.TypeAnswerGrant, l.grants[0].id)

@@ -1,0 +1,177 @@
+package link
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"time"
+
+	"github.com/pysock/pysock/channel"
+	"github.com/pysock/pysock/internal/wire"
+)
+
+// handlerGrace is how long handlers may go on after the other side has
+// closed the link in an orderly way: what arrived before is still handled.
+const handlerGrace = 10 * time.Second
+
+// settle starts the channel's handlers if messages wait for them and none runs. Call it with mu held.
+func (l *Link) settle(ch *inChan) {
+	if ch.busy || ch.refused.Load() || l.quiet.Load() || len(ch.queue) == 0 {
+		return
+	}
+	ch.busy = true
+	l.running++
+	l.wg.Add(1)
+	go ch.handleAll() // stops when the channel's queue is empty or the link cut
+}
+
+// handleAll calls the channel's handler for its messages until there are none. A message counts as taken when its handler begins.
+func (l *Link) handleAll(ch *inChan) {
+	defer l.wg.Done()
+	for {
+		l.mu.Lock()
+		batch, route := ch.queue, ch.handler
+		if len(batch) == 0 || l.quiet.Load() || l.handlers.Err() != nil {
+			ch.busy = false
+			if cap(ch.spare) > 64 {
+				ch.spare = nil
+			}
+			l.handlerStopped()
+			l.mu.Unlock()
+			return
+		}
+		ch.queue, ch.spare = ch.spare[:0], nil
+		l.mu.Unlock()
+
+		switch {
+		case route.Concurrent <= 1:
+			ch.limit = nil
+		case cap(ch.limit) != route.Concurrent:
+			ch.limit = make(chan struct{}, route.Concurrent)
+		}
+		limit := ch.limit
+		for i, m := range batch {
+			batch[i] = inMsg{}
+			if l.quiet.Load() || l.handlers.Err() != nil {
+				break
+			}
+			if limit == nil || m.msg == nil {
+				if ch.took(m.cost) {
+					l.handle(route, m)
+				}
+				continue
+			}
+			select {
+			case limit <- struct{}{}:
+			case <-l.handlers.Done():
+				continue
+			}
+			if !ch.took(m.cost) {
+				break
+			}
+			l.mu.Lock()
+			l.running++
+			l.mu.Unlock()
+			l.wg.Add(1)
+			go l.handleOne(route, m, limit) // stops when the handler returns
+		}
+		l.mu.Lock()
+		ch.spare = batch[:0]
+		l.mu.Unlock()
+	}
+}
+
+// handleOne calls the handler of a concurrent channel for one message.
+func (l *Link) handleOne(route *channel.Route, m inMsg, limit <-chan struct{}) {
+	defer l.wg.Done()
+	l.handle(route, m)
+	<-limit
+	l.mu.Lock()
+	l.handlerStopped()
+	l.mu.Unlock()
+}
+
+// handlerStopped counts a goroutine that runs handlers out. Call it with mu held.
+func (l *Link) handlerStopped() {
+	l.running--
+	if l.running > 0 {
+		return
+	}
+	if l.state == stateDead {
+		l.cancelHandlers(l.err)
+	}
+	if l.idle != nil {
+		close(l.idle)
+		l.idle = nil
+	}
+}
+
+// endHandlers ends the handlers' ctx when the link has ended: at once, or, if the other side said that it would, after
+// they had time for what has arrived.
+func (l *Link) endHandlers(cause error, byPeer bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !byPeer || l.running == 0 {
+		l.cancelHandlers(cause)
+		return
+	}
+	l.wg.Add(1)
+	timer := time.AfterFunc(handlerGrace, func() { l.cancelHandlers(cause) })
+	context.AfterFunc(l.handlers, func() {
+		timer.Stop()
+		l.wg.Done()
+	})
+}
+
+// handle calls a handler for one message and answers a request that it has left unanswered.
+func (l *Link) handle(route *channel.Route, m inMsg) {
+	if m.msg == nil {
+		return // skipped credit
+	}
+	ctx := l.handlers
+	if m.req != nil {
+		if !m.req.begin(true) {
+			return // the asker gave up before its turn came
+		}
+		ctx = m.req.ctx
+		defer m.req.cancel(context.Canceled)
+	}
+	err, panicked := l.call(ctx, route.Handler, m)
+	if m.req != nil {
+		m.req.returned(err)
+		return
+	}
+	if err != nil && !panicked {
+		l.cfg.Logger.Error("pysock: a handler failed", "channel", m.ch.name, "peer", l.cfg.Peer.Name, "error", err)
+	}
+}
+
+// call calls the handler; a panic becomes an error and is logged with its stack.
+func (l *Link) call(ctx context.Context, h channel.Handler, m inMsg) (err error, panicked bool) {
+	defer func() {
+		if v := recover(); v != nil {
+			l.cfg.Logger.Error("pysock: a handler panicked", "channel", m.ch.name, "peer", l.cfg.Peer.Name,
+				"panic", fmt.Sprint(v), "stack", string(debug.Stack()))
+			err, panicked = &channel.Error{Code: channel.CodeInternal}, true
+		}
+	}()
+	return h(ctx, l.cfg.From, m.msg), false
+}
+
+// answerOf is what the asker is told of a handler's error.
+func answerOf(err error) wire.ErrorBody {
+	var e *channel.Error
+	var code channel.Code
+	switch {
+	case errors.As(err, &e):
+		return wire.ErrorBody{Code: uint16(e.Code), Text: e.Text}
+	case errors.As(err, &code):
+		return wire.ErrorBody{Code: uint16(code)}
+	case errors.Is(err, context.Canceled):
+		return wire.ErrorBody{Code: wire.CodeCanceled}
+	case errors.Is(err, context.DeadlineExceeded):
+		return wire.ErrorBody{Code: wire.CodeTimeout}
+	}
+	return wire.ErrorBody{Code: wire.CodeFailed, Text: err.Error()}
+}

@@ -1,0 +1,174 @@
+package link
+
+import (
+	"math"
+
+	"github.com/pysock/pysock/internal/wire"
+)
+
+// frozen is set in inChan.taken when the totals have been told for the last time.
+const frozen = 1 << 63
+
+// total is what the application has taken.
+func (ch *inChan) total() uint64 { return ch.taken.Load() &^ frozen }
+
+// took counts what the application takes, and sees to it that the sender hears of it in time. It reports false if nothing
+// may be taken any more.
+func (ch *inChan) took(cost uint64) bool {
+	taken := ch.taken.Load()
+	for {
+		if taken&frozen != 0 {
+			return false
+		}
+		if ch.taken.CompareAndSwap(taken, taken+cost) {
+			break
+		}
+		taken = ch.taken.Load()
+	}
+	if taken+cost < ch.reportAt.Load() {
+		return true
+	}
+	l := ch.link
+	l.mu.Lock()
+	ch.report()
+	l.kick()
+	l.mu.Unlock()
+	return true
+}
+
+// report puts the channel on the list of those that have something to tell. Call it with mu held.
+func (ch *inChan) report() {
+	if ch.refused.Load() && !ch.refuseDue {
+		return
+	}
+	ch.reportAt.Store(math.MaxUint64)
+	if !ch.due && ch.link.state == stateOpen {
+		ch.due = true
+		ch.link.control(ch)
+	}
+}
+
+// appendControl tells the totals, or that the channel is refused.
+func (ch *inChan) appendControl(b []byte) []byte {
+	ch.due = false
+	if ch.refuseDue {
+		ch.refuseDue = false
+		return wire.AppendReason(b, wire.TypeRefuse, ch.id, ch.refusal)
+	}
+	if ch.refused.Load() {
+		return b
+	}
+	b = ch.appendCredit(b)
+	ch.link.grantAnnounced()
+	return b
+}
+
+// appendCredit tells the totals as they are now.
+func (ch *inChan) appendCredit(b []byte) []byte {
+	l := ch.link
+	taken := ch.total()
+	ch.window.Open(taken, l.pool, len(l.announced) == 0)
+	ch.allowed.Store(ch.window.Allowed)
+	ch.told = taken
+	if ch.probe > 0 && taken >= ch.probe {
+		ch.probe = 0
+	}
+	ch.rearm()
+	return wire.Credit{Taken: taken, Allowed: ch.window.Allowed}.Append(b, ch.id)
+}
+
+// rearm sets when to report next. A total that was taken meanwhile is not missed: whoever takes looks at reportAt after it has counted.
+func (ch *inChan) rearm() {
+	at := ch.window.ReportAt()
+	if ch.probe > 0 {
+		at = min(at, ch.probe)
+	}
+	ch.reportAt.Store(at)
+	if ch.total() >= at {
+		ch.report()
+	}
+}
+
+func (l *Link) onProbe(h wire.Header, p []byte) error {
+	total, err := wire.ParseProbe(p)
+	if err != nil {
+		return err
+	}
+	ch, err := l.inByFrame(h)
+	if err != nil {
+		return err
+	}
+	if total > ch.received {
+		return violated("PROBE of channel %d is beyond what was sent", h.ID)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if ch.refused.Load() {
+		return nil
+	}
+	ch.probe = total
+	if ch.total() >= total {
+		ch.probe = 0
+		ch.report()
+	} else if !ch.due {
+		ch.rearm()
+	}
+	return nil
+}
+
+func (l *Link) onSkip(h wire.Header, p []byte) error {
+	amount, err := wire.ParseSkip(p)
+	if err != nil {
+		return err
+	}
+	ch, err := l.inByFrame(h)
+	if err != nil {
+		return err
+	}
+	if ch.part.open || amount > ch.allowed.Load()-ch.received {
+		return violated("SKIP of channel %d within a message or beyond its credit", h.ID)
+	}
+	ch.received += amount
+	l.skipped(ch, amount)
+	return nil
+}
+
+func (l *Link) onAnnounce(h wire.Header, p []byte) error {
+	cost, err := wire.ParseAnnounce(p)
+	if err != nil {
+		return err
+	}
+	ch, err := l.inByFrame(h)
+	if err != nil {
+		return err
+	}
+	if cost > l.cfg.MaxMessage {
+		return violated("a message of cost %d was announced, %d are allowed", cost, l.cfg.MaxMessage)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if ch.refused.Load() {
+		return nil
+	}
+	if !ch.window.Announce(ch.received, uint64(cost)) {
+		return violated("channel %d announced a message while another is announced", h.ID)
+	}
+	l.announced = append(l.announced, ch)
+	l.grantAnnounced()
+	return nil
+}
+
+// grantAnnounced gives the pool to announced messages, first come first served. Call it with mu held.
+func (l *Link) grantAnnounced() {
+	for len(l.announced) > 0 {
+		ch := l.announced[0]
+		if !ch.refused.Load() {
+			if !ch.window.Grant(l.pool) {
+				return
+			}
+			ch.report()
+		}
+		l.announced[0] = nil
+		l.announced = l.announced[1:]
+	}
+}

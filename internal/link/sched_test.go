@@ -1,0 +1,185 @@
+package link
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/pysock/pysock/channel"
+	"github.com/pysock/pysock/internal/flow"
+	"github.com/pysock/pysock/internal/memnet"
+	"github.com/pysock/pysock/internal/wire"
+)
+
+// bulk queues n bytes on a channel of a link whose other side allows any amount.
+func bulk(t *testing.T, l *Link, r *raw, id uint32, name string, n int) {
+	t.Helper()
+	require.NoError(t, l.Send(t.Context(), name, channel.Raw, nil))
+	synctest.Wait()
+	r.write(credit(id, 0, 1<<40))
+	synctest.Wait()
+	for ; n > 0; n -= 60000 {
+		require.NoError(t, l.Send(t.Context(), name, channel.Raw, make([]byte, 60000)))
+	}
+}
+
+// bytesUntil counts the bytes of frames until there is one for an id, which it returns.
+func bytesUntil(frames []frame, id uint32) (n int) {
+	for _, f := range frames {
+		if f.Type == wire.TypeMessage && f.ID == id {
+			return n
+		}
+		n += wire.HeaderSize + len(f.p)
+	}
+	return -1
+}
+
+func TestSmallMessageLeavesWithinOneTurn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, r := againstOver(t, memnet.Config{Buffer: 1000}, nil)
+		bulk(t, l, r, 1, "bulk", 600000)
+		synctest.Wait() // the writer is stuck in its first batch
+		l.mu.Lock()
+		before := l.pace.Sent
+		l.mu.Unlock()
+		require.NoError(t, l.Send(t.Context(), "small", channel.Raw, []byte("x")))
+		frames := r.read()
+		at := bytesUntil(frames, 2)
+		require.Greater(t, at, 0)
+		require.LessOrEqual(t, at, int(before)+2*quantum)
+	})
+}
+
+func TestSmallMessageDoesNotWaitForRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, r := againstOver(t, memnet.Config{Buffer: 1000}, nil)
+		bulk(t, l, r, 1, "bulk", maxQueued+60000)
+		more := make(chan error, 1)
+		go func() { more <- l.Send(t.Context(), "bulk", channel.Raw, make([]byte, 10)) }()
+		synctest.Wait()
+		require.Empty(t, more, "the queue is full")
+		require.NoError(t, l.Send(t.Context(), "small", channel.Raw, []byte("x")))
+		require.NotEmpty(t, r.read())
+		require.NoError(t, <-more)
+	})
+}
+
+func TestControlGoesBeforeData(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, r := againstOver(t, memnet.Config{Buffer: 1000}, nil)
+		bulk(t, l, r, 1, "bulk", 600000)
+		synctest.Wait()
+		l.mu.Lock()
+		before := int(l.pace.Sent)
+		l.mu.Unlock()
+		r.write(empty(wire.TypePing, 9))
+		n := 0
+		for _, f := range r.read() {
+			if f.Type == wire.TypePong {
+				require.LessOrEqual(t, n, before)
+				return
+			}
+			n += wire.HeaderSize + len(f.p)
+		}
+		t.Fatal("no PONG")
+	})
+}
+
+// Lanes share by bytes, whatever the sizes of their messages.
+func TestFairness(t *testing.T) {
+	var s sched
+	var a, b, c lane
+	fill := func(f *lane, id uint32, size int) {
+		for f.q.size < 1<<20 {
+			s.push(f, msgFrames(id, size), nil)
+		}
+	}
+	fill(&a, 1, 16384)
+	fill(&b, 2, 10)
+	fill(&c, 3, 5000)
+	sent := [4]int{}
+	var d drains
+	for range 30 {
+		out := s.appendData(nil, maxBatch, 1<<30, &d)
+		require.LessOrEqual(t, len(out), maxBatch)
+		for len(out) > 0 {
+			n, err := wire.Complete(out)
+			require.NoError(t, err)
+			h, _ := wire.ParseHeader(out)
+			sent[h.ID] += n
+			out = out[n:]
+		}
+		for _, x := range sent[1:] {
+			for _, y := range sent[1:] {
+				require.LessOrEqual(t, x-y, 2*quantum)
+			}
+		}
+	}
+	require.Equal(t, s.queued, a.q.size+b.q.size+c.q.size)
+	s.drop(&b)
+	s.dropAll()
+	require.Zero(t, s.queued)
+	require.True(t, s.idle())
+	require.Equal(t, frameQueue{}, a.q)
+}
+
+func TestWhatIsUnderWayIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, r := against(t, nil)
+		r.silent = true
+		bulk(t, l, r, 1, "bulk", 900000)
+		r.read()
+		require.LessOrEqual(t, r.total, flow.MinFlight+maxControl)
+		require.Greater(t, r.total, wire.MinUnderWay)
+		stuck := r.total
+		require.NoError(t, l.Send(t.Context(), "y", channel.Raw, nil))
+		r.write(empty(wire.TypePing, 1))
+		require.Equal(t, []string{"CHANNEL 2", "PONG 1"}, sorted(r.lines()), "only control")
+		r.write(wire.AppendProgress(nil, uint64(stuck)))
+		r.read()
+		require.Greater(t, r.total, stuck+wire.MinUnderWay)
+	})
+}
+
+func sorted(lines []string) []string {
+	if len(lines) == 2 && lines[0] > lines[1] {
+		lines[0], lines[1] = lines[1], lines[0]
+	}
+	return lines
+}
+
+// The rate over a long path grows until the path is full; on a short one what is under way stays little.
+func TestPaceFollowsThePath(t *testing.T) {
+	for delay, want := range map[time.Duration]uint64{0: flow.MinFlight, 50 * time.Millisecond: 2 << 20} {
+		synctest.Test(t, func(t *testing.T) {
+			var ls Listeners
+			ln, err := ls.Listen("s")
+			require.NoError(t, err)
+			defer ln.Close()
+			a, _ := pairOver(t, memnet.Config{Delay: delay, Buffer: 16 << 20}, nil, &Config{Listeners: &ls, StreamWindow: 32 << 20})
+			s, err := a.OpenStream(t.Context(), "s")
+			require.NoError(t, err)
+			p, err := ln.Accept()
+			require.NoError(t, err)
+			go func() {
+				_, _ = s.Write(make([]byte, 20<<20))
+				_ = s.Close()
+			}()
+			most, buf := uint64(0), make([]byte, 32<<10)
+			for err == nil {
+				_, err = p.Read(buf)
+				a.mu.Lock()
+				most = max(most, a.pace.Sent-a.pace.Read)
+				a.mu.Unlock()
+			}
+			_ = p.Close()
+			if delay == 0 {
+				require.LessOrEqual(t, most, want+maxControl)
+			} else {
+				require.Greater(t, most, want)
+			}
+		})
+	}
+}

@@ -1,0 +1,158 @@
+package link
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/pysock/pysock/channel"
+	"github.com/pysock/pysock/internal/wire"
+)
+
+// largeBody is from where on a body is cut into frames without the lock.
+const largeBody = 4 * wire.MaxPayload
+
+// Send queues a message, of which it keeps no part. It waits for credit and for room in the queue, not for the network. The error is an
+// *channel.Error for a message that is too large or a channel that was refused, ctx's cause, or why the link ended.
+func (l *Link) Send(ctx context.Context, name string, enc channel.Encoding, body []byte) error {
+	if err := checkEncoding(enc); err != nil {
+		return err
+	}
+	return l.send(ctx, name, wire.EncodingFlags(uint8(enc)), wire.MessageStart{}, body)
+}
+
+// send reserves the message's whole credit and queues its frames, so that a message that was begun is never cut.
+func (l *Link) send(ctx context.Context, name string, flags wire.Flags, start wire.MessageStart, body []byte) error {
+	cost := uint64(len(body)) + wire.MessageOverhead
+	if cost > uint64(l.cfg.PeerMaxMessage) {
+		return tooLarge(len(body), l.cfg.PeerMaxMessage)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.state != stateOpen {
+		return l.failure()
+	}
+	ch, err := l.outChannel(name)
+	if err != nil {
+		return err
+	}
+	if err := l.awaitRoom(ctx, &ch.lane, len(body)); err != nil {
+		return err
+	}
+	if err := ch.refusal(); err != nil {
+		return err
+	}
+	if !ch.credit.Reserve(cost) {
+		if err := l.awaitCredit(ctx, ch, cost); err != nil {
+			return err
+		}
+	}
+	cutter := wire.CutMessage(ch.id, flags, start, body)
+	if len(body) <= largeBody {
+		l.sched.pushAll(&ch.lane, &cutter)
+	} else {
+		var q frameQueue
+		l.mu.Unlock()
+		q.pushAll(&cutter)
+		l.mu.Lock()
+		if l.state != stateOpen {
+			q.clear()
+			return l.failure()
+		}
+		l.sched.splice(&ch.lane, &q)
+	}
+	ch.pushed += cost
+	if len(body) > largeBody {
+		l.ask(ch) // for who could not be announced before this was queued
+	}
+	l.kick()
+	return nil
+}
+
+func checkEncoding(enc channel.Encoding) error {
+	if enc > channel.CBOR {
+		return fmt.Errorf("there is no encoding %d", uint8(enc))
+	}
+	return nil
+}
+
+func tooLarge(n int, most uint32) error {
+	return &channel.Error{Code: channel.CodeTooLarge,
+		Text: fmt.Sprintf("%d bytes, the other side takes at most %d", n, most-wire.MessageOverhead)}
+}
+
+// awaitRoom waits until n bytes may be queued on the lane. Call it with mu held; it lets go of it while it waits.
+func (l *Link) awaitRoom(ctx context.Context, f *lane, n int) error {
+	for {
+		if l.state != stateOpen {
+			return l.failure()
+		}
+		if !l.sched.full(f, n) {
+			return nil
+		}
+		if l.room == nil {
+			l.room = make(chan struct{})
+		}
+		if err := l.await(ctx, l.room); err != nil {
+			return err
+		}
+	}
+}
+
+// await waits for c, ctx or the end of the link, without mu. Call it with mu held.
+func (l *Link) await(ctx context.Context, c <-chan struct{}) error {
+	l.mu.Unlock()
+	defer l.mu.Lock()
+	select {
+	case <-c:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-l.ctx.Done():
+		return context.Cause(l.ctx)
+	}
+}
+
+// awaitCredit queues for credit and reserves it. Call it with mu held; it lets go of it while it waits.
+func (l *Link) awaitCredit(ctx context.Context, ch *outChan, cost uint64) error {
+	w := ch.credit.Wait(cost)
+	l.ask(ch)
+	l.mu.Unlock()
+	var err error
+	select {
+	case <-w.Ready():
+	case <-ctx.Done():
+		err = context.Cause(ctx)
+	case <-ch.refused:
+	case <-l.ctx.Done():
+	}
+	l.mu.Lock()
+	if l.state != stateOpen {
+		return l.failure()
+	}
+	if refusal := ch.refusal(); refusal != nil {
+		return refusal
+	}
+	if err != nil && ch.credit.Cancel(w) {
+		l.ask(ch) // for who is first now
+		return err
+	}
+	return nil
+}
+
+// ask tells the receiver what the message that is first in the channel's queue needs: by announcing it if it is large, and else by asking to
+// hear as soon as everything before it has been taken. Call it with mu held.
+func (l *Link) ask(ch *outChan) {
+	if l.state != stateOpen || ch.isRefused() {
+		return
+	}
+	if ch.pushed == ch.credit.Sent { // else who pushes the rest asks
+		if cost, ok := ch.credit.Announce(); ok {
+			var b [wire.HeaderSize + 4]byte
+			l.sched.push(&ch.lane, wire.AppendAnnounce(b[:0], ch.id, uint32(cost)), nil)
+			l.kick()
+		}
+	}
+	if ch.credit.Waiting() {
+		l.want(ch)
+	}
+}

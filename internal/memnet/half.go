@@ -1,0 +1,228 @@
+package memnet
+
+import (
+	"io"
+	"math/rand/v2"
+	"net"
+	"os"
+	"sync"
+	"time"
+)
+
+// half is one direction of a connection.
+type half struct {
+	cut   func() // cuts both directions
+	limit int
+	chunk int
+	delay time.Duration
+
+	mu         sync.Mutex
+	cond       sync.Cond
+	random     *rand.Rand
+	parts      []part
+	size       int
+	left       int64 // until the cut, if it was not 0 at the start
+	stalled    bool
+	failed     bool
+	readClosed bool
+	writeErr   error // set when the writing end has ended the direction
+	readBy     deadline
+	writeBy    deadline
+	arrival    *time.Timer // wakes the reader when delayed bytes arrive
+}
+
+// part is what one Write brought, and when it can be read.
+type part struct {
+	b  []byte
+	at time.Time
+}
+
+type deadline struct {
+	at    time.Time
+	timer *time.Timer
+}
+
+func (d *deadline) passed() bool { return !d.at.IsZero() && !time.Now().Before(d.at) }
+
+func (h *half) setDeadline(d *deadline, t time.Time) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	d.stop()
+	d.at = t
+	if !t.IsZero() && !h.over() {
+		d.timer = time.AfterFunc(time.Until(t), h.wake)
+	}
+	h.cond.Broadcast()
+	return nil
+}
+
+func (d *deadline) stop() {
+	if d.timer != nil {
+		d.timer.Stop()
+		d.timer = nil
+	}
+}
+
+// over reports whether nobody will wait here any more. Call it with mu held.
+func (h *half) over() bool { return h.failed || h.readClosed && h.writeErr != nil }
+
+// changed wakes everybody, and stops the timers if they are of no use any more. Call it with mu held.
+func (h *half) changed() {
+	if h.over() {
+		h.readBy.stop()
+		h.writeBy.stop()
+		if h.arrival != nil {
+			h.arrival.Stop()
+		}
+	}
+	h.cond.Broadcast()
+}
+
+func (h *half) wake() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.cond.Broadcast()
+}
+
+func (h *half) read(p []byte) (int, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for {
+		switch {
+		case h.readClosed:
+			return 0, net.ErrClosed
+		case h.failed:
+			return 0, ErrCut
+		case h.readBy.passed():
+			return 0, os.ErrDeadlineExceeded
+		case len(p) == 0:
+			return 0, nil
+		case h.size > 0 && h.arrived():
+			n := h.take(p)
+			h.cond.Broadcast()
+			return n, nil
+		case h.size == 0 && h.writeErr != nil && !h.stalled:
+			return 0, io.EOF
+		}
+		h.cond.Wait()
+	}
+}
+
+// arrived reports whether the first part can be read, and sees to it that the reader is woken when it can.
+func (h *half) arrived() bool {
+	if h.stalled {
+		return false
+	}
+	wait := time.Until(h.parts[0].at)
+	if h.delay == 0 || wait <= 0 {
+		return true
+	}
+	if h.arrival != nil {
+		h.arrival.Stop()
+	}
+	h.arrival = time.AfterFunc(wait, h.wake)
+	return false
+}
+
+func (h *half) take(p []byte) int {
+	if h.chunk > 0 {
+		most := h.chunk
+		if h.random != nil {
+			most = 1 + h.random.IntN(h.chunk)
+		}
+		p = p[:min(len(p), most)]
+	}
+	total := 0
+	for len(p) > 0 && h.size > 0 && (total == 0 || h.delay == 0 || time.Until(h.parts[0].at) <= 0) {
+		first := &h.parts[0]
+		n := copy(p, first.b)
+		p, first.b = p[n:], first.b[n:]
+		total += n
+		h.size -= n
+		if len(first.b) == 0 {
+			h.parts[0] = part{}
+			h.parts = h.parts[1:]
+		}
+	}
+	return total
+}
+
+func (h *half) write(p []byte) (total int, err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for {
+		switch {
+		case h.writeErr != nil:
+			return total, h.writeErr
+		case h.failed:
+			return total, ErrCut
+		case h.readClosed:
+			return total, io.ErrClosedPipe
+		case h.writeBy.passed():
+			return total, os.ErrDeadlineExceeded
+		case len(p) == 0:
+			return total, nil
+		}
+		n := min(len(p), h.limit-h.size)
+		if n > 0 && h.left > 0 {
+			n = int(min(int64(n), h.left))
+			h.left -= int64(n)
+			if h.left == 0 {
+				h.mu.Unlock()
+				h.cut()
+				h.mu.Lock()
+				return total + n, ErrCut
+			}
+		}
+		if n > 0 {
+			h.put(p[:n])
+			total += n
+			p = p[n:]
+			continue
+		}
+		h.cond.Wait()
+	}
+}
+
+func (h *half) put(p []byte) {
+	h.parts = append(h.parts, part{append([]byte(nil), p...), time.Now().Add(h.delay)})
+	h.size += len(p)
+	h.cond.Broadcast()
+}
+
+func (h *half) closeRead() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.readClosed = true
+	h.parts, h.size = nil, 0
+	h.changed()
+}
+
+// closeWrite ends the direction; why is what later Writes return.
+func (h *half) closeWrite(why error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.writeErr = why
+	h.changed()
+}
+
+func (h *half) fail() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.failed = true
+	h.parts, h.size = nil, 0
+	h.changed()
+}
+
+func (h *half) stall(on bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.stalled = on
+	h.cond.Broadcast()
+}
+
+func (h *half) buffered() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.size
+}
