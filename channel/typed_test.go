@@ -21,14 +21,13 @@ type inner struct {
 }
 
 type outer struct {
-	Name   string `cbor:"name"`
-	Count  int    `json:"count"`
-	Score  float64
-	Blob   []byte
-	Inner  inner
-	Next   *outer
-	Tags   map[string][]inner
-	hidden int
+	Name  string `cbor:"name"`
+	Count int    `json:"count"`
+	Score float64
+	Blob  []byte
+	Inner inner
+	Next  *outer
+	Tags  map[string][]inner
 }
 
 // roundTrip sends v to a handler, and as a request that is answered with itself; both times it must arrive as it was.

@@ -137,7 +137,7 @@ func TestRecordAPI(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "cdef", string(rest))
 
-	for _, b := range [][]byte{nil, make([]byte, HeadRoom, 100), make([]byte, HeadRoom+1, HeadRoom+1), make([]byte, HeadRoom+MaxContent+1, 1<<17)} {
+	for _, b := range [][]byte{nil, make([]byte, HeadRoom, 100), make([]byte, HeadRoom+1), make([]byte, HeadRoom+MaxContent+1, 1<<17)} {
 		_, err := i.WriteRecord(b)
 		require.Error(t, err)
 	}

@@ -11,9 +11,11 @@ const (
 	FlagError   Flags = 0x08 // ANSWER: the body is an ErrorBody
 	FlagPipe    Flags = 0x01 // OPEN: the payload is a PipeOpen
 
-	encodingMask  Flags = 0x30
-	encodingShift       = 4
+	encodingMask Flags = 0x30
 )
+
+// encodingShift is where the encoding lies in the flags, in bits.
+const encodingShift = 4
 
 // Encodings of a body (docs/protocol.md, section 8): hints for the application.
 const (

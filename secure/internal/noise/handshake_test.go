@@ -195,7 +195,7 @@ func TestOutOfTurn(t *testing.T) {
 	_, err = i.WriteMessage(nil, nil)
 	require.ErrorIs(t, err, ErrState, "a call out of turn is final")
 
-	i, r = newPair(t, XXhfs)
+	i, _ = newPair(t, XXhfs)
 	_, err = i.Split()
 	require.ErrorIs(t, err, ErrState)
 

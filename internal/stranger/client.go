@@ -1,0 +1,109 @@
+package stranger
+
+import (
+	"bytes"
+	"crypto/ecdh"
+	"crypto/rand"
+	"io"
+)
+
+// A Client is a session with a server.
+type Client struct {
+	*Link
+	Name string // that the server bound to the key
+	key  *ecdh.PrivateKey
+
+	pipes chan *Stream
+}
+
+// Dial says hello over conn, which it closes if that fails. OnPipe of cfg is
+// not used: pipes wait for AcceptPipe.
+func Dial(conn io.ReadWriteCloser, key *ecdh.PrivateKey, serverKey []byte, hello Hello, cfg LinkConfig) (*Client, error) {
+	hello.MaxMessage = cfg.MaxMessage
+	sec, content, err := initiate(conn, handshakeKeys{static: key}, nil, serverKey, hello.encode())
+	if err != nil {
+		conn.Close()
+		return nil, err
+	}
+	welcome, err := decodeWelcome(content)
+	if err != nil || checkName(welcome.Bound) != nil {
+		conn.Close()
+		return nil, protocolError("bad welcome")
+	}
+	c := &Client{Name: welcome.Bound, key: key, pipes: make(chan *Stream, 64)}
+	cfg.OnPipe = c.onPipe
+	c.Link = newLink(sec, true, welcome.MaxMessage, cfg)
+	return c, nil
+}
+
+func (c *Client) onPipe(s *Stream) {
+	if s.Pipe.Target != c.Name {
+		s.Reset(codeProtocol)
+		return
+	}
+	select {
+	case c.pipes <- s:
+	default:
+		s.Reset(codeBusy)
+	}
+}
+
+// OpenPipe opens a pipe to a name whose key must be peerKey.
+func (c *Client) OpenPipe(target string, peerKey []byte, cfg LinkConfig) (*Link, error) {
+	pipe := &PipeContext{Opener: c.Name, Target: target}
+	_, _ = rand.Read(pipe.ID[:])
+	c.Link.mu.Lock()
+	s, err := c.open(&frame{kind: frameOpen, flags: flagPipe, pipe: pipe})
+	c.Link.mu.Unlock()
+	if err != nil {
+		return nil, err
+	}
+	hello := Hello{MaxMessage: cfg.MaxMessage}
+	sec, content, err := initiate(s, handshakeKeys{static: c.key}, pipe, peerKey, hello.encode())
+	if err != nil {
+		s.Close()
+		return nil, err
+	}
+	welcome, err := decodeWelcome(content)
+	if err != nil || welcome.Bound != "" {
+		s.Close()
+		return nil, protocolError("bad welcome")
+	}
+	cfg.inPipe = true
+	return newLink(sec, true, welcome.MaxMessage, cfg), nil
+}
+
+// AcceptPipe waits for a pipe and answers it. Openers are accepted whose name
+// and key are in peers. It returns the opener's name.
+func (c *Client) AcceptPipe(peers map[string][]byte, cfg LinkConfig) (*Link, string, error) {
+	var s *Stream
+	select {
+	case s = <-c.pipes:
+	case <-c.Done():
+		return nil, "", c.Err()
+	}
+	s.link.mu.Lock()
+	s.accept()
+	s.link.mu.Unlock()
+	var peerMax uint32
+	sec, err := respond(s, handshakeKeys{static: c.key}, s.Pipe, func(peer, hello []byte) []byte {
+		h, bad := decodeHello(hello)
+		switch {
+		case bad != nil:
+			return refusal(bad)
+		case h.Wanted != "" || len(h.Groups) > 0:
+			return refusal(protocolError("a name or groups in a pipe"))
+		case !bytes.Equal(peers[s.Pipe.Opener], peer):
+			return refusal(&Error{Code: codeUnknownKey, Text: "unknown key"})
+		}
+		peerMax = h.MaxMessage
+		welcome := Welcome{MaxMessage: cfg.MaxMessage}
+		return append([]byte{0}, welcome.encode()...)
+	})
+	if err != nil {
+		s.Close()
+		return nil, s.Pipe.Opener, err
+	}
+	cfg.inPipe = true
+	return newLink(sec, false, peerMax, cfg), s.Pipe.Opener, nil
+}

@@ -1,0 +1,18 @@
+// Package stranger is a second implementation of the PySock protocol, written
+// from docs/protocol.md alone by somebody who had not read the first. It is a
+// test aid: its tests speak to the other packages, and where the two do not
+// understand each other the document or one of them is wrong. Nothing else may
+// import it.
+//
+// It prefers the shortest text to speed, memory and convenience: calls block
+// until the link fails, a message is always whole in memory, and nothing is
+// limited that the document does not limit.
+//
+//	noise.go, handshake.go         sections 4.2, 4.4
+//	secure.go, record.go           sections 4.1, 4.3, 5, 6
+//	hello.go                       section 6
+//	frame.go, check.go, cut.go     sections 7, 8
+//	link.go and its neighbours     sections 8 to 11, 13
+//	client.go, server.go, pipe.go  sections 6, 12
+//	text.go, names.go              sections 2, 3, appendix A
+package stranger

@@ -1,0 +1,41 @@
+package stranger
+
+import (
+	"errors"
+	"unicode"
+	"unicode/utf8"
+)
+
+// isNFC tells whether text is in normalization form C. The standard library
+// cannot tell; the tests put golang.org/x/text in here.
+var isNFC = func(string) bool { return true }
+
+var errName = errors.New("stranger: bad name")
+
+// checkName is the rule of section 2 for clients and groups.
+func checkName(name string) error {
+	if name == "." || name == ".." {
+		return errName
+	}
+	return checkText(name, 64, `/\:*?"<>|`)
+}
+
+// checkChannel is the rule of section 2 for channels and streams.
+func checkChannel(name string) error { return checkText(name, 128, "") }
+
+func checkText(text string, most int, without string) error {
+	if len(text) < 1 || len(text) > most || !utf8.ValidString(text) || !isNFC(text) {
+		return errName
+	}
+	for _, r := range text {
+		if unicode.In(r, unicode.White_Space, unicode.Cc, unicode.Cf, unicode.Bidi_Control) {
+			return errName
+		}
+		for _, w := range without {
+			if r == w {
+				return errName
+			}
+		}
+	}
+	return nil
+}
