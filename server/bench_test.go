@@ -3,6 +3,7 @@ package server_test
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -75,5 +76,30 @@ func BenchmarkDial(b *testing.B) {
 		c, err := client.Dial(b.Context(), "", cfg)
 		require.NoError(b, err)
 		require.NoError(b, c.Close())
+	}
+}
+
+// BenchmarkIdleSession connects clients that then do nothing, and reports what memory both sides hold for each: heap in use and
+// goroutine stacks. Sockets' memory in the kernel is not in it.
+func BenchmarkIdleSession(b *testing.B) {
+	w := testworld.New(b, []string{"alice"}, func(s *server.Server) { s.Limits.MaxTransient = 1 << 20 })
+	cfg := &client.Config{Keys: w.Files["alice"], Transient: true}
+	held := func() uint64 {
+		runtime.GC()
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc + m.StackInuse
+	}
+	before := held()
+	var clients []*client.Client
+	for b.Loop() {
+		c, err := client.Dial(b.Context(), "", cfg)
+		require.NoError(b, err)
+		clients = append(clients, c)
+	}
+	b.ReportMetric(float64(held()-before)/float64(len(clients)), "B/session")
+	for _, c := range clients {
+		c.Close()
 	}
 }
