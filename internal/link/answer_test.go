@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 
@@ -160,11 +161,11 @@ func TestLargeAnswersDoNotWaitForLargeMessages(t *testing.T) {
 func TestManyRequestsWaitForTheirTurn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, r := against(t, nil)
-		answered := 0
+		var answered atomic.Int32
 		for range maxRequests + 5 {
 			go func() {
 				if _, err := l.Request(t.Context(), "x", channel.Raw, nil); err == nil {
-					answered++
+					answered.Add(1)
 				}
 			}()
 		}
@@ -184,6 +185,6 @@ func TestManyRequestsWaitForTheirTurn(t *testing.T) {
 		require.Equal(t, maxRequests, count())
 		r.write(repeat(5, func(i uint32) []byte { return wire.AppendAnswer(nil, i, 0, nil) }))
 		require.Equal(t, 5, count())
-		require.Equal(t, 5, answered)
+		require.EqualValues(t, 5, answered.Load())
 	})
 }

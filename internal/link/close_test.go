@@ -89,6 +89,20 @@ func TestBothCloseAtOnce(t *testing.T) {
 	})
 }
 
+// The other side's CLOSE does not cut ours, which is being written.
+func TestCloseCrossesClose(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, r := againstOver(t, memnet.Config{Buffer: 4}, nil)
+		closed := make(chan error, 1)
+		go func() { closed <- l.Close(300, "bye") }()
+		synctest.Wait()
+		r.write(reason(wire.TypeClose, 0, 0))
+		synctest.Wait()
+		require.Equal(t, []string{"CLOSE 0 code 300"}, r.lines())
+		require.NoError(t, <-closed)
+	})
+}
+
 func TestCloseWhilePeerReadsNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, _ := againstOver(t, memnet.Config{Buffer: 1000}, nil)

@@ -2,6 +2,7 @@ package link
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"testing/synctest"
 
@@ -60,8 +61,17 @@ func TestProbeForSmallMessages(t *testing.T) {
 		require.NoError(t, <-done)
 		go func() { done <- l.Send(ctx, "x", channel.Raw, make([]byte, 60000)) }()
 		require.Contains(t, r.lines(), "PROBE 1 80064")
+		go func() { _ = l.Flush(ctx) }()
+		require.Empty(t, r.lines(), "it is probed already")
 		cancel()
 		require.ErrorIs(t, <-done, context.Canceled)
+		require.NoError(t, l.Send(t.Context(), "x", channel.Raw, nil))
+		go func() { done <- l.Flush(t.Context()) }()
+		require.Equal(t, []string{"MESSAGE 1"}, r.lines(), "a second PROBE would replace the first")
+		r.write(credit(1, 80064, 80064+65536))
+		require.Equal(t, []string{"PROBE 1 80096"}, r.lines())
+		r.write(credit(1, 80096, 80096+65536))
+		require.NoError(t, <-done)
 	})
 }
 
@@ -221,9 +231,14 @@ func TestManyChannelsOpenAtOnce(t *testing.T) {
 		ca, _ := against(t, nil)
 		ca.mu.Lock()
 		ca.writing = true // as while a write blocks
+		name := func(i int) string { return strings.Repeat("x", 120) + string(rune('一'+i)) }
+		for i := range 1000 {
+			_, err := ca.outChannel(name(i)) // as by Sends that wait
+			require.NoError(t, err)
+		}
 		ca.mu.Unlock()
 		for i := range 1000 {
-			require.NoError(t, ca.Send(t.Context(), string(rune('一'+i)), channel.Raw, nil))
+			require.NoError(t, ca.Send(t.Context(), name(999-i), channel.Raw, nil))
 		}
 		ca.mu.Lock()
 		defer ca.mu.Unlock()

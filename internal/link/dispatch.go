@@ -27,7 +27,7 @@ func (l *Link) arrived(m inMsg) {
 	case ch.refused.Load():
 		l.drop(m)
 	case l.route(ch) != nil:
-		ch.queue = append(ch.queue, m)
+		ch.push(m)
 		if l.dispatch {
 			l.settle(ch)
 		}
@@ -53,7 +53,7 @@ func (l *Link) skipped(ch *inChan, amount uint64) {
 	case last != nil:
 		last.cost += amount
 	case ch.busy:
-		ch.queue = append(ch.queue, inMsg{ch: ch, cost: amount})
+		ch.push(inMsg{ch: ch, cost: amount})
 	default:
 		l.mu.Unlock()
 		ch.took(amount)

@@ -10,6 +10,17 @@
 //
 // # Locks
 //
-// Link.mu guards all of a link's state but what only its reader touches; nothing is written to the connection and nobody's code is called under it. The locks of
-// two links are never held together: what one link's reader or writer has to tell another (relay.go) it tells without its own lock.
+// Link.mu guards all of a link's state but what only its reader touches; nothing is written to the connection and nobody's code is called under it, but for
+// Relay's closed. The locks of two links are never held together: what one link's reader or writer has to tell another (relay.go) it tells without its own lock.
+// Below Link.mu come, each on its own, a request's mu, a stream's readMu and a deadline's mu; above it a stream's writeMu and the mu of Listeners.
+//
+// # Memory
+//
+// What the other side can make a link hold is bounded, also while it does not read what it is sent:
+//
+//   - messages by their channels' credit, which beyond 64 KiB a channel comes from the link's pool; of refused channels nothing is kept;
+//   - answers to us by what the requests brought, and a pool of their own;
+//   - streams by their windows;
+//   - what is to be told by the number of channels, requests and streams. A request counts until its answer was written, and a stream until
+//     its end was.
 package link

@@ -34,9 +34,7 @@ func (l *Link) handleAll(ch *inChan) {
 		batch, route := ch.queue, ch.handler
 		if len(batch) == 0 || l.quiet.Load() || l.handlers.Err() != nil {
 			ch.busy = false
-			if cap(ch.spare) > 64 {
-				ch.spare = nil
-			}
+			ch.shorten()
 			l.handlerStopped()
 			l.mu.Unlock()
 			return
@@ -76,6 +74,7 @@ func (l *Link) handleAll(ch *inChan) {
 			l.wg.Add(1)
 			go l.handleOne(route, m, limit) // stops when the handler returns
 		}
+		clear(batch)
 		l.mu.Lock()
 		ch.spare = batch[:0]
 		l.mu.Unlock()

@@ -109,10 +109,10 @@ func TestFloods(t *testing.T) {
 // What is over a limit that a well-behaved peer cannot reach ends the link, also while it does not read our answers.
 func TestFloodsThatEnd(t *testing.T) {
 	for name, frames := range map[string][]byte{
-		"streams opened and ended": repeat(3000, func(i uint32) []byte {
+		"streams opened and ended": repeat(8000, func(i uint32) []byte {
 			return append(wire.AppendOpenStream(nil, 2*i-1, "nobody"), empty(wire.TypeEnd, 2*i-1)...)
 		}),
-		"requests that are refused": repeat(10, func(i uint32) []byte {
+		"requests that are refused": repeat(40, func(i uint32) []byte {
 			return append(channelNumber(i), repeat(500, func(n uint32) []byte { return reqFrames(i, 1000*i+n, 0) })...)
 		}),
 	} {
@@ -130,6 +130,23 @@ func TestFloodsThatEnd(t *testing.T) {
 	}
 }
 
+// Credit that is given back counts as taken when what came before it is, and takes no place of its own.
+func TestSkipsJoinWhatWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, r := against(t, nil)
+		skips := repeat(500, func(uint32) []byte { return wire.AppendSkip(nil, 1, 2) })
+		r.write(chFrame(1, "x"), chFrame(2, "y"), skips, msgFrames(1, 0), skips, msgFrames(2, 0), skips, msgFrames(1, 0), skips)
+		synctest.Wait()
+		require.Len(t, l.pulled.q, 3)
+		for _, want := range []uint64{1000 + 32 + 2000, 1000 + 32 + 2000, 1000 + 2*32 + 3000} {
+			_, err := l.Receive(t.Context())
+			require.NoError(t, err)
+			require.Equal(t, want, l.in[0].total())
+		}
+		require.Equal(t, l.in[0].received, l.in[0].total())
+	})
+}
+
 // Nothing that is refused is kept: the pool that a refused channel had is given to others.
 func TestRefusedChannelKeepsNoBodies(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -141,8 +158,43 @@ func TestRefusedChannelKeepsNoBodies(t *testing.T) {
 		r.write(msgFrames(1, 0))
 		require.Equal(t, []string{"REFUSE 1 code 17"}, r.lines())
 		require.Zero(t, l.pool.Used())
-		r.write(large(1, 900000, 50))
+		r.write(large(1, 900000, 1))
+		synctest.Wait()
+		require.True(t, l.in[0].part.open)
+		require.Nil(t, l.in[0].part.b)
+	})
+}
+
+// A channel that is refused in the middle of a message lets go of what it has of it.
+func TestRefusedWithinAMessage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, r := against(t, nil)
+		r.write(chFrame(1, "nobody"), reqFrames(1, 5, 0), large(1, 50000, 1))
+		require.Empty(t, r.lines())
+		require.NotNil(t, l.in[0].part.b)
+		l.Run()
+		require.Equal(t, []string{"ANSWER 5 error 17", "REFUSE 1 code 17"}, sorted(r.lines()))
+		r.write(msgFrames(1, 50000)[wire.MaxFrame : 2*wire.MaxFrame])
 		synctest.Wait()
 		require.Nil(t, l.in[0].part.b)
+		r.write(msgFrames(1, 50000)[2*wire.MaxFrame:], reqFrames(1, 6, 100))
+		require.Equal(t, []string{"ANSWER 6 error 17"}, r.lines())
+	})
+}
+
+// A window may grow beyond the largest message; a message may not.
+func TestMessageBeyondMaxMessage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, r := against(t, &Config{MaxMessage: wire.MinMaxMessage})
+		r.write(chFrame(1, "x"))
+		for range 8 {
+			r.write(msgFrames(1, 60000))
+			_, err := l.Receive(t.Context())
+			require.NoError(t, err)
+			r.read()
+		}
+		require.Greater(t, l.in[0].allowed.Load()-l.in[0].received, uint64(100000))
+		r.write(msgFrames(1, 65536-31))
+		requireBreach(t, l, r)
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"net"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 
@@ -22,7 +23,7 @@ var pipeOpen = wire.PipeOpen{Opener: "a", Target: "b"}
 type hub struct {
 	t      testing.TB
 	links  map[string]*Link // the server's ends, by the client's name
-	closed int              // calls of Relay's closed; read after synctest.Wait
+	closed atomic.Int32     // calls of Relay's closed; read after synctest.Wait
 }
 
 func newHub(t testing.TB) *hub { return &hub{t: t, links: map[string]*Link{}} }
@@ -31,7 +32,7 @@ func newHub(t testing.TB) *hub { return &hub{t: t, links: map[string]*Link{}} }
 func (h *hub) join(name string, conn *memnet.Conn) {
 	cfg := &Config{OpenPipe: func(s *Stream, open wire.PipeOpen) {
 		to := h.links[open.Target]
-		if err := Relay(s, to, open, relayWindow, func() { h.closed++ }); err != nil {
+		if err := Relay(s, to, open, relayWindow, func() { h.closed.Add(1) }); err != nil {
 			s.Reject(channel.CodeNotConnected, "")
 		}
 	}}
@@ -102,7 +103,7 @@ func TestRelayCarriesBothDirections(t *testing.T) {
 		require.NoError(t, s.Close())
 		require.NoError(t, p.Close())
 		h.requireForgotten(a, b)
-		require.Equal(t, 1, h.closed)
+		require.EqualValues(t, 1, h.closed.Load())
 	})
 }
 
@@ -130,7 +131,7 @@ func TestRelayPassesEnds(t *testing.T) {
 					require.Error(t, err, "STOP has come")
 					require.NoError(t, ends[1-i].Close())
 					h.requireForgotten(a, b)
-					require.Equal(t, i+1, h.closed)
+					require.EqualValues(t, i+1, h.closed.Load())
 				}
 			})
 		})
@@ -193,7 +194,7 @@ func TestRelayAudits(t *testing.T) {
 				require.NoError(t, s.Close())
 				require.NoError(t, p.Close())
 				h.requireForgotten(c, d)
-				require.Equal(t, 2, h.closed)
+				require.EqualValues(t, 2, h.closed.Load())
 			})
 		})
 	}
@@ -219,7 +220,18 @@ func TestRelayOfAStalledTarget(t *testing.T) {
 		require.NoError(t, err)
 		synctest.Wait()
 		require.LessOrEqual(t, h.links["b"].Queued(), relayWindow+relayWindow/1024)
-		require.NoError(t, h.links["b"].Send(t.Context(), "own", channel.Raw, nil), "others are not kept out")
+		cb.Resume()
+		buf, total := make([]byte, 4096), 0
+		for range 200 {
+			n, err := cb.Read(buf)
+			require.NoError(t, err)
+			total += n
+			_, err = cb.Write(wire.AppendProgress(nil, uint64(total)))
+			require.NoError(t, err)
+			synctest.Wait()
+			require.LessOrEqual(t, h.links["b"].Queued(), relayWindow+relayWindow/1024)
+		}
+		cb.Stall()
 
 		s2, p2 := h.pipe(a, "c", pipes)
 		go func() { _, _ = s2.Write(make([]byte, 3<<20)); _ = s2.CloseWrite() }()
@@ -249,10 +261,44 @@ func TestRelayWhenALinkDies(t *testing.T) {
 				require.ErrorIs(t, err, channel.CodeGone)
 				require.NoError(t, other.Close())
 				h.requireForgotten()
-				require.Equal(t, 1, h.closed)
+				require.EqualValues(t, 1, h.closed.Load())
 			})
 		})
 	}
+}
+
+// What a relay has to tell an end that does not read counts as a stream of it.
+func TestRelayFlood(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHub(t)
+		a, b := h.rawClient("a", 200), h.rawClient("b", 10000)
+		for i := uint32(1); h.links["a"].Context().Err() == nil; i++ {
+			require.Less(t, i, uint32(3000))
+			go func() { _, _ = a.conn.Write(append(pipeOpen.Append(nil, 2*i-1), empty(wire.TypeEnd, 2*i-1)...)) }()
+			if len(b.read()) > 0 {
+				_, _ = b.conn.Write(append(reason(wire.TypeReset, 2*i, 14), reason(wire.TypeStop, 2*i, 14)...))
+			}
+		}
+		var lost *channel.LostError
+		require.ErrorAs(t, context.Cause(h.links["a"].Context()), &lost)
+		require.ErrorContains(t, lost, "protocol error")
+		require.NoError(t, h.links["b"].Context().Err())
+	})
+}
+
+// A window that is passed on in part is passed on in whole when the rest is little: who allowed it waits for it to be used.
+func TestRelayPassesTheLastOfAWindow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHub(t)
+		a, b := h.rawClient("a", 1<<20), h.rawClient("b", 1<<20)
+		a.write(pipeOpen.Append(nil, 1))
+		b.read()
+		b.write(wire.AppendWindow(nil, 2, relayWindow+100))
+		require.Equal(t, []string{"WINDOW 1 131072"}, a.lines())
+		a.write(data(1, 101))
+		b.read()
+		require.Equal(t, []string{"WINDOW 1 131172"}, a.lines())
+	})
 }
 
 // Ends that come from all sides at once leave nothing behind.

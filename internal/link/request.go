@@ -20,8 +20,7 @@ type outRequest struct {
 	id   uint32
 
 	// Owned by the reader.
-	part     body
-	encoding channel.Encoding
+	part body
 
 	// Guarded by link.mu.
 	announced uint32 // cost of an answer that was announced

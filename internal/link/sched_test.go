@@ -66,6 +66,20 @@ func TestSmallMessageDoesNotWaitForRoom(t *testing.T) {
 	})
 }
 
+// What others relay to a link does not keep its own senders out.
+func TestRelayedBytesTakeNoRoom(t *testing.T) {
+	var s sched
+	relayed, own := lane{relay: &relayEnd{}}, lane{}
+	s.push(&relayed, data(1, 2*maxQueued), nil)
+	s.push(&own, msgFrames(1, 10), nil)
+	require.False(t, s.full(&own, 10))
+	s.push(&own, msgFrames(1, maxQueued), nil)
+	require.True(t, s.full(&own, 10))
+	s.drop(&own)
+	s.drop(&relayed)
+	require.Zero(t, s.relayed)
+}
+
 func TestControlGoesBeforeData(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, r := againstOver(t, memnet.Config{Buffer: 1000}, nil)

@@ -11,7 +11,7 @@ func (s *Stream) onAccept() error {
 	l := s.link
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.remoteStream(s.id) || s.accepted || s.recvDone {
+	if l.remoteStream(s.id) || s.accepted {
 		return violated("ACCEPT is not expected")
 	}
 	s.settleOpen(nil)

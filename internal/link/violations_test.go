@@ -63,7 +63,7 @@ func TestViolations(t *testing.T) {
 		"channel name not allowed":     chFrame(1, "a b"),
 		"too many channels":            repeat(1025, func(i uint32) []byte { return channelNumber(i) }),
 		"message for no channel":       msgFrames(1, 1),
-		"message beyond credit":        append(c1, repeat(2, func(uint32) []byte { return msgFrames(1, 40000) })...),
+		"message beyond credit":        append(c1, repeat(4, func(uint32) []byte { return msgFrames(1, 40000) })...),
 		"message too large at all":     append(c1, msgFrames(1, 70000)...),
 		"message goes on that has not": append(c1, long[wire.MaxFrame:]...),
 		"interleaved messages":         append(append(c1, large(1, 50000, 1)...), msgFrames(1, 1)...),
