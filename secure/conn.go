@@ -106,6 +106,9 @@ func (c *Conn) Write(p []byte) (n int, err error) {
 	return n, nil
 }
 
+// RecordRoom returns HeadRoom and TailRoom.
+func (c *Conn) RecordRoom() (before, after int) { return HeadRoom, TailRoom }
+
 // WriteRecord writes one record without copying its content: b is HeadRoom
 // bytes of scratch, then 1 to MaxContent bytes of content, and has TailRoom
 // bytes of capacity beyond its length. All of it is overwritten with what goes

@@ -75,6 +75,9 @@ func (l *Link) appendClose(b []byte) (batch []byte, last bool) {
 		}
 		b = ch.appendCredit(b)
 	}
+	if len(b)+maxControl > maxBatch {
+		return b, false
+	}
 	return wire.AppendReason(b, wire.TypeClose, 0, l.closing), true
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"github.com/pysock/pysock/channel"
@@ -28,7 +29,14 @@ func (l *Link) settle(ch *inChan) {
 
 // handleAll calls the channel's handler for its messages until there are none. A message counts as taken when its handler begins.
 func (l *Link) handleAll(ch *inChan) {
-	defer l.wg.Done()
+	var rest []inMsg // of the batch, that no handler has been called for
+	returned := false
+	defer func() {
+		if !returned {
+			l.goOn(ch, rest)
+		}
+		l.wg.Done()
+	}()
 	for {
 		l.mu.Lock()
 		batch, route := ch.queue, ch.handler
@@ -37,6 +45,7 @@ func (l *Link) handleAll(ch *inChan) {
 			ch.shorten()
 			l.handlerStopped()
 			l.mu.Unlock()
+			returned = true
 			return
 		}
 		ch.queue, ch.spare = ch.spare[:0], nil
@@ -51,6 +60,7 @@ func (l *Link) handleAll(ch *inChan) {
 		limit := ch.limit
 		for i, m := range batch {
 			batch[i] = inMsg{}
+			rest = batch[i+1:]
 			if l.quiet.Load() || l.handlers.Err() != nil {
 				break
 			}
@@ -81,14 +91,28 @@ func (l *Link) handleAll(ch *inChan) {
 	}
 }
 
+// goOn lets another goroutine call the channel's handler when one has ended its own by runtime.Goexit, as t.FailNow does.
+func (l *Link) goOn(ch *inChan, rest []inMsg) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	ch.queue = append(slices.Clone(rest), ch.queue...)
+	ch.busy = false
+	l.running--
+	l.settle(ch)
+	l.running++
+	l.handlerStopped()
+}
+
 // handleOne calls the handler of a concurrent channel for one message.
 func (l *Link) handleOne(route *channel.Route, m inMsg, limit <-chan struct{}) {
 	defer l.wg.Done()
+	defer func() {
+		<-limit
+		l.mu.Lock()
+		l.handlerStopped()
+		l.mu.Unlock()
+	}()
 	l.handle(route, m)
-	<-limit
-	l.mu.Lock()
-	l.handlerStopped()
-	l.mu.Unlock()
 }
 
 // handlerStopped counts a goroutine that runs handlers out. Call it with mu held.
@@ -135,6 +159,7 @@ func (l *Link) handle(route *channel.Route, m inMsg) {
 		}
 		ctx = m.req.ctx
 		defer m.req.cancel(context.Canceled)
+		defer func() { _ = m.req.AnswerError(channel.CodeInternal, "") }() // is ErrAnswered unless the handler ended its goroutine
 	}
 	err, panicked := l.call(ctx, route.Handler, m)
 	if m.req != nil {

@@ -83,6 +83,8 @@ func (c *Config) withDefaults() Config {
 type Link struct {
 	cfg  Config
 	conn net.Conn
+	rec  recordConn // conn, if it is one; else nil
+	head int        // what rec needs before the content of a record
 	pool *flow.Pool // what channels may hold
 
 	// answerPool is for large answers. It is one of its own, because what channels hold may wait for a handler that
@@ -180,6 +182,7 @@ func New(conn net.Conn, cfg *Config) *Link {
 	l.pool = flow.NewPool(uint64(l.cfg.MaxMessage))
 	l.answerPool = flow.NewPool(uint64(l.cfg.MaxMessage))
 	l.writer = l.write
+	l.useRecords()
 	l.nextStream = 2
 	if l.cfg.Initiator {
 		l.nextStream = 1

@@ -18,6 +18,7 @@ type outChan struct {
 
 	refused chan struct{} // closed when the other side refused the channel
 	reason  wire.Reason   // why
+	plain   bool          // messages were sent that are no requests: nobody else tells that they are lost
 	seen    bool          // a caller has been told of the refusal
 	pushed  uint64        // the part of credit.Sent whose frames are queued or sent
 	probed  uint64        // the total that was probed last
@@ -53,7 +54,7 @@ func (ch *outChan) refusal() error {
 		return nil
 	}
 	ch.seen = true
-	return &channel.Error{Code: channel.Code(ch.reason.Code), Text: fmt.Sprintf("channel %q", ch.name), Remote: true}
+	return &channel.Error{Code: channel.Code(ch.reason.Code), Text: ch.name, Remote: true}
 }
 
 // outChannel finds or opens the channel of a name. Call it with mu held.
@@ -126,6 +127,7 @@ func (l *Link) onRefuse(h wire.Header, p []byte) error {
 		return violated("channel %d refused twice", h.ID)
 	}
 	ch.reason = r
+	ch.seen = !ch.plain // each request is told by its answer
 	close(ch.refused)
 	ch.wake()
 	return nil

@@ -52,6 +52,9 @@ func (l *Link) read() {
 
 // readFrames returns what ended the connection, io.EOF if it ended in an orderly way.
 func (l *Link) readFrames() error {
+	if l.rec != nil {
+		return l.readRecords()
+	}
 	small := make([]byte, idleBuffer)
 	var large *[]byte
 	defer func() {

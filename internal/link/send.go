@@ -61,6 +61,7 @@ func (l *Link) send(ctx context.Context, name string, flags wire.Flags, start wi
 		l.sched.splice(&ch.lane, &q)
 	}
 	ch.pushed += cost
+	ch.plain = ch.plain || start.Request == 0
 	if len(body) > largeBody {
 		l.ask(ch) // for who could not be announced before this was queued
 	}

@@ -11,7 +11,8 @@ import (
 // one record.
 const maxBatch = wire.MaxRecord - 1
 
-var batches = sync.Pool{New: func() any { b := make([]byte, 0, maxBatch); return &b }}
+// batches are buffers for one write, with room for what a recordConn puts around it.
+var batches = sync.Pool{New: func() any { b := make([]byte, 0, maxBatch+maxRecordRoom); return &b }}
 
 // kick starts the writer if there is something to write and none is at work. Call it with mu held.
 func (l *Link) kick() {
@@ -47,7 +48,7 @@ func (l *Link) write() {
 	defer batches.Put(buf)
 	for {
 		l.mu.Lock()
-		b, last := l.nextBatch((*buf)[:0], &l.drained)
+		b, last := l.nextBatch((*buf)[l.head:l.head], &l.drained)
 		if len(b) == 0 {
 			l.writing = false
 			l.mu.Unlock()
@@ -55,7 +56,7 @@ func (l *Link) write() {
 		}
 		l.mu.Unlock()
 
-		_, err := l.conn.Write(b)
+		err := l.writeBatch(*buf, b)
 		l.drained.tell()
 		if err != nil {
 			l.cannotWrite(err)

@@ -1,0 +1,83 @@
+package link
+
+// A recordConn is a connection that carries records, and lets the link make and read
+// them in place: secure.Conn. It saves two copies of every byte. Any other net.Conn does as well.
+type recordConn interface {
+	// ReadRecord returns the content of the next record; it is valid until the next call.
+	ReadRecord() ([]byte, error)
+	// WriteRecord writes b as one record: b begins with room for what goes before the content, has capacity for what goes
+	// after it, and is overwritten.
+	WriteRecord(b []byte) (int, error)
+	// RecordRoom is how many bytes go before the content and after it.
+	RecordRoom() (before, after int)
+}
+
+// maxRecordRoom is the most that a recordConn may want around the content.
+const maxRecordRoom = 64
+
+// useRecords takes the connection for a recordConn if it is one.
+func (l *Link) useRecords() {
+	rec, ok := l.conn.(recordConn)
+	if !ok {
+		return
+	}
+	if before, after := rec.RecordRoom(); before+after <= maxRecordRoom {
+		l.rec, l.head = rec, before
+	}
+}
+
+// writeBatch writes b, which begins at l.head of buf.
+func (l *Link) writeBatch(buf, b []byte) error {
+	if l.rec == nil {
+		_, err := l.conn.Write(b)
+		return err
+	}
+	_, err := l.rec.WriteRecord(buf[:l.head+len(b)])
+	return err
+}
+
+// readRecords is readFrames for a recordConn. Frames are acted on where they lie; one that goes on in the next record, which our own writer never makes, is put
+// together in a buffer.
+func (l *Link) readRecords() error {
+	var split *[]byte
+	defer func() {
+		if split != nil {
+			readBuffers.Put(split)
+		}
+	}()
+	n := 0 // bytes in split
+	for {
+		record, err := l.rec.ReadRecord()
+		if len(record) > 0 {
+			l.stats.received(len(record))
+		}
+		for len(record) > 0 {
+			b := record
+			if n > 0 {
+				// A frame is smaller than the buffer, so each round completes one at least.
+				added := copy((*split)[n:], record)
+				b, record = (*split)[:n+added], record[added:]
+			} else {
+				record = nil
+			}
+			used, perr := l.frames(b)
+			l.afterBatch(used)
+			if perr != nil {
+				return perr
+			}
+			if used < len(b) && split == nil {
+				split = readBuffers.Get().(*[]byte)
+			}
+			if n = len(b) - used; n > 0 {
+				copy(*split, b[used:])
+			}
+		}
+		if n == 0 && split != nil {
+			readBuffers.Put(split)
+			split = nil
+		}
+		if err != nil {
+			return l.readError(err, n)
+		}
+	}
+}
