@@ -14,7 +14,7 @@ func (s *Server) join(sess *Session) error {
 	switch {
 	case s.draining:
 		return &channel.Error{Code: channel.CodeShutdown}
-	case len(s.sessions)+s.joining >= s.limits.MaxSessions:
+	case len(s.open)+s.joining >= s.limits.MaxSessions:
 		return &channel.Error{Code: channel.CodeLimit, Text: "the server is full"}
 	case sess.isTransient && s.transient[sess.peer.Key] >= s.limits.MaxTransient:
 		return &channel.Error{Code: channel.CodeLimit, Text: "too many transient sessions of this key"}
@@ -53,6 +53,7 @@ func (s *Server) enterSession(sess *Session) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.joining--
+	s.open[sess] = struct{}{}
 	s.sessions[sess] = struct{}{}
 	s.counters.sessions.Add(1)
 	if sess.isTransient {
@@ -86,9 +87,16 @@ func (s *Server) forget(sess *Session) bool {
 	if s.byName[sess.peer.Name] == sess {
 		delete(s.byName, sess.peer.Name)
 	}
-	s.notify()
 	_, listed := s.admission.byKey[sess.peer.Key]
 	return !listed
+}
+
+// ended counts a session out whose connection has ended.
+func (s *Server) ended(sess *Session) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.open, sess)
+	s.notify()
 }
 
 // end ends a session and its pipes at once. It does not wait. Call it with mu held.

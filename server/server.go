@@ -66,8 +66,8 @@ type Server struct {
 	draining   bool
 	accepting  map[net.Listener]struct{}
 	handshakes handshakes
-	sessions   map[*Session]struct{}
-	saying     []*Session             // that Shutdown says goodbye to, and that a cut is to end
+	open       map[*Session]struct{}  // all whose connection has not ended
+	sessions   map[*Session]struct{}  // of these, those whose end has not begun
 	byName     map[string]*Session    // those that can be addressed
 	transient  map[keys.PublicKey]int // how many of a key
 	joining    int                    // sessions that are being welcomed
@@ -93,6 +93,7 @@ func (s *Server) start() error {
 		s.gate = secure.NewGate(0)
 		s.ctx, s.cancel = context.WithCancel(context.Background())
 		s.accepting = make(map[net.Listener]struct{})
+		s.open = make(map[*Session]struct{})
 		s.sessions = make(map[*Session]struct{})
 		s.byName = make(map[string]*Session)
 		s.transient = make(map[keys.PublicKey]int)

@@ -34,7 +34,11 @@ func (s *Session) begin(conn *secure.Conn, peerMax uint32) {
 		Logger: srv.logger(),
 	})
 	srv.enterSession(s)
-	context.AfterFunc(s.link.Context(), func() { srv.leave(s) })
+	context.AfterFunc(s.link.Context(), func() {
+		srv.leave(s)
+		<-s.link.Done() // a few seconds at most
+		srv.ended(s)
+	})
 	s.link.Run()
 }
 

@@ -16,12 +16,8 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		return err
 	}
 	s.stopAccepting()
-	s.mu.Lock()
-	sessions := slices.Collect(maps.Keys(s.sessions))
-	s.saying = append(s.saying, sessions...)
-	s.mu.Unlock()
 	var draining sync.WaitGroup
-	for _, sess := range sessions {
+	for sess := range s.Sessions() {
 		draining.Go(func() {
 			sess.link.Quiesce(ctx)
 			_ = sess.link.Close(channel.CodeShutdown, "") // what it could not deliver, the client will miss and see why
@@ -66,21 +62,15 @@ func (s *Server) stopAccepting() {
 // finish cuts what is left and waits for it.
 func (s *Server) finish() {
 	s.cancel()
-	s.mu.Lock()
-	saying := s.saying
-	s.saying = nil
-	s.mu.Unlock()
-	for _, sess := range saying {
-		// It has left as soon as its close began, and may still wait for the client's answer.
-		sess.link.Cut(channel.ErrClosed)
-	}
 	for {
-		for sess := range s.Sessions() {
+		s.mu.Lock()
+		open := slices.Collect(maps.Keys(s.open))
+		s.mu.Unlock()
+		for _, sess := range open {
 			sess.link.Cut(channel.ErrClosed)
-			s.leave(sess)
 		}
 		s.mu.Lock()
-		if len(s.sessions) == 0 && s.joining == 0 && s.handshakes.Len() == 0 {
+		if len(s.open) == 0 && s.joining == 0 && s.handshakes.Len() == 0 {
 			s.mu.Unlock()
 			break
 		}

@@ -28,19 +28,14 @@ type relayEnd struct {
 	allowed atomic.Uint64 // how far we let it send; raised with link.mu held
 
 	// Guarded by link.mu.
-	lane      lane
-	opening   *wire.PipeOpen // the OPEN frame, until it is sent
-	due       bool
-	acceptDue bool
-	windowDue bool
-	reset     *wire.Reason
-	stop      *wire.Reason
-	granted   uint64 // how far this end's far side lets us send
-	popped    uint64 // bytes of DATA that have left for it
-	sendDone  bool   // END or RESET goes to it or has gone
-	recvDone  bool   // END or RESET has come from it
-	unwanted  bool   // it has said STOP
-	gone      bool   // out of the link's table
+	notices
+	lane     lane
+	granted  uint64 // how far this end's far side lets us send
+	popped   uint64 // bytes of DATA that have left for it
+	sendDone bool   // END or RESET goes to it or has gone
+	recvDone bool   // END or RESET has come from it
+	unwanted bool   // it has said STOP
+	gone     bool   // out of the link's table
 }
 
 // relay is what both ends share.
@@ -57,7 +52,7 @@ func Relay(s *Stream, to *Link, open wire.PipeOpen, window int, closed func()) e
 	shared.ends.Store(2)
 	a := newRelayEnd(l, shared, window)
 	b := newRelayEnd(to, shared, window)
-	a.id, b.opening = s.id, &open
+	a.id, b.opening = s.id, open.Append
 	a.other, b.other = b, a
 	a.lane.relay, b.lane.relay = a, b
 	a.lane.empty, b.lane.empty = a, b
@@ -102,27 +97,7 @@ func (e *relayEnd) tell() {
 }
 
 func (e *relayEnd) appendControl(b []byte) []byte {
-	e.due = false
-	if e.opening != nil {
-		b = e.opening.Append(b, e.id)
-		e.opening = nil
-	}
-	if e.acceptDue {
-		e.acceptDue = false
-		b = wire.AppendEmpty(b, wire.TypeAccept, e.id)
-	}
-	if e.windowDue && !e.recvDone {
-		b = wire.AppendWindow(b, e.id, e.allowed.Load())
-	}
-	e.windowDue = false
-	if e.reset != nil {
-		b = wire.AppendReason(b, wire.TypeReset, e.id, *e.reset)
-		e.reset = nil
-	}
-	if e.stop != nil && !e.recvDone {
-		b = wire.AppendReason(b, wire.TypeStop, e.id, *e.stop)
-	}
-	e.stop = nil
+	b = e.notices.append(b, e.id, e.recvDone, e.allowed.Load())
 	e.finish()
 	return b
 }

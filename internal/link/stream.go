@@ -22,23 +22,18 @@ type Stream struct {
 	readDeadline  deadline
 
 	// Guarded by link.mu.
-	opening   func(b []byte, id uint32) []byte // makes the OPEN frame; nil when that was sent, or the other side opened
-	due       bool                             // on the list of controllers
-	acceptDue bool
-	windowDue bool
-	reset     *wire.Reason // to tell
-	stop      *wire.Reason // to tell
-	stopped   bool         // STOP was told or is to be
-	lane      lane
-	sent      uint64
-	allowed   uint64
-	writeErr  error // why nothing more can be written
-	sendDone  bool  // our direction has ended: END is queued, or RESET due
-	recvDone  bool  // the other direction has ended
-	writable  chan struct{}
-	answered  chan struct{} // closed when the other side has accepted or rejected; of streams that we opened
-	openErr   error
-	accepted  bool
+	notices
+	stopped  bool // STOP was told or is to be
+	lane     lane
+	sent     uint64
+	allowed  uint64
+	writeErr error // why nothing more can be written
+	sendDone bool  // our direction has ended: END is queued, or RESET due
+	recvDone bool  // the other direction has ended
+	writable chan struct{}
+	answered chan struct{} // closed when the other side has accepted or rejected; of streams that we opened
+	openErr  error
+	accepted bool
 
 	recvAllowed atomic.Uint64 // what we have allowed the other side
 
@@ -64,27 +59,7 @@ func newStream(l *Link, id uint32) *Stream {
 
 // appendControl tells what is due.
 func (s *Stream) appendControl(b []byte) []byte {
-	s.due = false
-	if s.opening != nil {
-		b = s.opening(b, s.id)
-		s.opening = nil
-	}
-	if s.acceptDue {
-		s.acceptDue = false
-		b = wire.AppendEmpty(b, wire.TypeAccept, s.id)
-	}
-	if s.windowDue && !s.recvDone {
-		b = wire.AppendWindow(b, s.id, s.recvAllowed.Load())
-	}
-	s.windowDue = false
-	if s.reset != nil {
-		b = wire.AppendReason(b, wire.TypeReset, s.id, *s.reset)
-		s.reset = nil
-	}
-	if s.stop != nil && !s.recvDone {
-		b = wire.AppendReason(b, wire.TypeStop, s.id, *s.stop)
-	}
-	s.stop = nil
+	b = s.notices.append(b, s.id, s.recvDone, s.recvAllowed.Load())
 	s.finish()
 	return b
 }
