@@ -27,8 +27,11 @@ type show struct {
 
 // newShow uses colours on a terminal that has them, unless the person does not want any (no-color.org).
 func newShow(out *os.File) *show {
-	colour := term.IsTerminal(int(out.Fd())) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
-	return &show{out: out, colour: colour}
+	return &show{out: out, colour: wantsColour(term.IsTerminal(int(out.Fd())), os.Getenv)}
+}
+
+func wantsColour(terminal bool, env func(string) string) bool {
+	return terminal && env("NO_COLOR") == "" && env("TERM") != "dumb"
 }
 
 func (s *show) print(text string) {
