@@ -11,7 +11,7 @@ import (
 // for one works for all.
 //
 // All methods may be called by several goroutines at once. Calls that wait
-// stop at the end of their ctx or of the connection; a call that need not
+// stop at the end of their ctx, whose cause (context.Cause) they return, or of the connection; a call that need not
 // wait succeeds even if its ctx is done already.
 type Conn interface {
 	// Peer says who the other end is. It does not change during a connection's life.
@@ -48,9 +48,10 @@ type Conn interface {
 	OpenStream(ctx context.Context, name string) (net.Conn, error)
 
 	// Close sends what Send accepted, says goodbye and ends the connection. It waits for the network at most a few seconds,
-	// and not for the other application: call Flush first if that matters.
+	// and not for the other application: call Flush first if that matters. It returns nil also when it is called again, and why the connection
+	// had ended if that was not by Close.
 	Close() error
 
-	// CloseWithReason is Close with a code and a text of at most 255 bytes that the other end sees as a *CloseError.
+	// CloseWithReason is Close with a code and a text that the other end sees as a *CloseError. More than 255 bytes of text are cut off.
 	CloseWithReason(code Code, text string) error
 }

@@ -13,7 +13,8 @@ import (
 // from is the connection that the message came on: handlers may answer on it.
 //
 // Messages of one channel and one sender are handled one after another, in the order sent. A handler that takes its time delays that channel's
-// sender and nobody else.
+// sender and nobody else. So a handler that waits for an answer for which its own channel must be handled again waits until its ctx ends:
+// HandleConcurrent is for those, and for handlers that take long.
 //
 // A request that the handler has not answered by Reply is answered when the handler returns: with its error or, if that is nil,
 // with an empty body. An *Error or a Code goes to the asker as it is, another error as CodeFailed with its text. What a handler

@@ -14,12 +14,29 @@ import (
 // maxWaiting is how many pipes may wait to be accepted, or be in their handshake; the next opener is told that we are busy.
 const maxWaiting = 16
 
+// maxShaking is how many of them may be in the handshake for one opener's name, so that one who never finishes his cannot
+// keep the others out.
+const maxShaking = 4
+
+// ErrRunning is returned by AcceptPipe after Run, which takes the pipes that peers open.
+var ErrRunning = errors.New("client: Run takes the pipes of this client: use handlers, or do not call Run")
+
 // maxPerPeer is how many pipes one peer may have with us when it opens another.
 const maxPerPeer = 64
 
 // AcceptPipe waits for the next pipe that a peer has opened: one of the key file's peers, or as Config says. The handshake is done by then. It stops at ctx's end
-// or the connection's. It is not for use together with Run, which takes the pipes itself.
+// or the connection's. Run takes the pipes itself: after it AcceptPipe returns ErrRunning.
 func (c *Client) AcceptPipe(ctx context.Context) (*Pipe, error) {
+	c.mu.Lock()
+	running := c.running
+	c.mu.Unlock()
+	if running {
+		return nil, ErrRunning
+	}
+	return c.acceptPipe(ctx)
+}
+
+func (c *Client) acceptPipe(ctx context.Context) (*Pipe, error) {
 	select {
 	case p := <-c.waiting:
 		c.release()
@@ -35,7 +52,7 @@ func (c *Client) AcceptPipe(ctx context.Context) (*Pipe, error) {
 func (c *Client) takePipes() {
 	defer c.wg.Done()
 	for {
-		p, err := c.AcceptPipe(c.ctx)
+		p, err := c.acceptPipe(c.ctx)
 		if err != nil {
 			return
 		}
@@ -76,6 +93,15 @@ func (c *Client) release() {
 	c.held--
 }
 
+// shook counts a handshake out that is done.
+func (c *Client) shook(opener string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.shaking[opener]--; c.shaking[opener] == 0 {
+		delete(c.shaking, opener)
+	}
+}
+
 // pipeOpened decides about a pipe that a peer opens, by what can be known at once. It is called by the link's reader.
 func (c *Client) pipeOpened(s *link.Stream, open wire.PipeOpen) {
 	c.mu.Lock()
@@ -85,10 +111,11 @@ func (c *Client) pipeOpened(s *link.Stream, open wire.PipeOpen) {
 		s.Reject(channel.CodeUnknownPeer, "")
 	case c.cfg.NoPipes || c.closed || c.cfg.Transient:
 		s.Reject(channel.CodeRefused, "")
-	case c.held >= maxWaiting:
+	case c.held >= maxWaiting || c.shaking[open.Opener] >= maxShaking:
 		s.Reject(channel.CodeBusy, "")
 	default:
 		c.held++
+		c.shaking[open.Opener]++
 		c.wg.Add(1)
 		go c.answerPipe(s, open) // stops with the handshake
 	}
@@ -97,14 +124,8 @@ func (c *Client) pipeOpened(s *link.Stream, open wire.PipeOpen) {
 // answerPipe runs the handshake of a pipe that a peer opens.
 func (c *Client) answerPipe(s *link.Stream, open wire.PipeOpen) {
 	defer c.wg.Done()
-	trust, err := c.trustOf(open.Opener, c.cfg.AcceptStrangers)
-	if err != nil {
-		s.Reject(channel.CodeRefused, "")
-		c.release()
-		return
-	}
-	s.Accept()
-	p, err := c.handshake(s, open, trust)
+	p, err := c.handshake(s, open)
+	c.shook(open.Opener)
 	if err != nil {
 		c.release()
 		return
@@ -116,7 +137,13 @@ func (c *Client) answerPipe(s *link.Stream, open wire.PipeOpen) {
 	}
 }
 
-func (c *Client) handshake(s *link.Stream, open wire.PipeOpen, trust *peerTrust) (*Pipe, error) {
+func (c *Client) handshake(s *link.Stream, open wire.PipeOpen) (*Pipe, error) {
+	trust, err := c.trustOf(open.Opener, c.cfg.AcceptStrangers)
+	if err != nil {
+		s.Reject(channel.CodeRefused, "")
+		return nil, err
+	}
+	s.Accept()
 	pending, err := secure.Accept(c.ctx, s, &secure.Config{Key: c.cfg.Keys.Private, Pipe: binding(open), Timeout: c.cfg.Timeout})
 	if err != nil {
 		return nil, err

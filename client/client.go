@@ -33,6 +33,7 @@ type Client struct {
 	closed  bool
 	running bool                     // Run was called
 	held    int                      // pipes in their handshake or in waiting
+	shaking map[string]int           // of these, those in their handshake, by the opener's name
 	pipes   map[*Pipe]struct{}       // all that are open
 	byKey   map[keys.PublicKey]*Pipe // those that SendTo uses
 	opening map[string]*opening      // those that SendTo opens at the moment, by name
@@ -90,6 +91,7 @@ func openStream(ctx context.Context, l *link.Link, name string) (net.Conn, error
 
 // Listen takes the streams of a name that peers open through pipes; the server cannot open any of them. channel.PeerOf says who opened an accepted
 // one. Close the listener to stop; accepted streams outlive it. Its Accept waits until a stream comes or the listener or the client is closed.
+// At most 128 streams of a name wait for it; the opener of one more gets CodeBusy.
 func (c *Client) Listen(name string) (net.Listener, error) { return c.listen(&c.listeners, name) }
 
 // ListenServer is Listen for the streams that the server opens, and no one else.

@@ -14,6 +14,7 @@ import (
 	"github.com/pysock/pysock/channel"
 	"github.com/pysock/pysock/client"
 	"github.com/pysock/pysock/internal/testworld"
+	"github.com/pysock/pysock/internal/wire"
 	"github.com/pysock/pysock/keys"
 	"github.com/pysock/pysock/server"
 )
@@ -359,4 +360,41 @@ func TestPolicy(t *testing.T) {
 	sess, ok := w.Server.Session("bob")
 	require.True(t, ok)
 	require.Equal(t, []string{"a", "b"}, sess.Peer().Groups)
+}
+
+// TestUnfinishedHandshakes has the server open pipes in one name and never go on: another peer still gets through.
+func TestUnfinishedHandshakes(t *testing.T) {
+	ctx := t.Context()
+	w := newPeople(t, "alice", "bob", "carol")
+	alice := w.Dial("alice", nil)
+	bob := w.Dial("bob", nil)
+	conn := w.Raw("carol")
+	for i := range uint32(20) {
+		open := wire.PipeOpen{ID: [16]byte{byte(i)}, Opener: "carol", Target: "bob"}
+		_, err := conn.Write(open.Append(nil, 2*i+1))
+		require.NoError(t, err)
+	}
+	refused := 0
+	for refused < 16 {
+		h, _ := testworld.ReadFrame(t, conn)
+		if h.Type == wire.TypeReset {
+			refused++
+		}
+	}
+	p, err := alice.OpenPipe(ctx, "bob")
+	require.NoError(t, err)
+	q, err := bob.AcceptPipe(ctx)
+	require.NoError(t, err)
+	require.Equal(t, "alice", q.Peer().Name)
+	require.NoError(t, p.Close())
+}
+
+func TestAcceptPipeAfterRun(t *testing.T) {
+	w := newPeople(t, "alice")
+	alice := w.Dial("alice", nil)
+	stopped, stop := context.WithCancel(t.Context())
+	stop()
+	require.ErrorIs(t, alice.Run(stopped), context.Canceled)
+	_, err := alice.AcceptPipe(t.Context())
+	require.ErrorIs(t, err, client.ErrRunning)
 }

@@ -48,7 +48,8 @@ type Config struct {
 	// Timeout bounds the handshake, 0 for 10 s. Dial's ctx bounds connecting and the handshake together.
 	Timeout time.Duration
 
-	// MaxMessage is the largest message accepted, in bytes of its body: 0 for 16 MiB, at least 64 KiB, at most 1 GiB.
+	// MaxMessage is the largest message accepted, in bytes of its body: 0 for 16 MiB, less than 64 KiB is raised to that,
+	// more than 1 GiB lowered.
 	MaxMessage int
 
 	// StreamWindow is how much one stream or pipe may hold that has not been read, in bytes; 0 for 512 KiB.

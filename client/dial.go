@@ -51,6 +51,9 @@ func Dial(ctx context.Context, address string, cfg *Config) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("connecting to the server: %w", err)
 	}
+	if raw == nil {
+		return nil, errors.New("client: Config.DialContext returned neither a connection nor an error")
+	}
 	conn, err := secure.Initiate(ctx, raw, &secure.Config{
 		Key: cfg.Keys.Private, Hello: hello, VerifyPeer: trust.check, Timeout: cfg.Timeout,
 	})
@@ -73,7 +76,10 @@ func Dial(ctx context.Context, address string, cfg *Config) (*Client, error) {
 func dialError(address string, err error) error {
 	var refused *secure.RefusedError
 	var changed *keys.ChangedKeyError
+	var cut *secure.TruncatedError
 	switch {
+	case errors.As(err, &cut):
+		return fmt.Errorf("the server at %q ended the connection during the handshake, it may be overloaded: %w", address, err)
 	case errors.As(err, &refused):
 		return fmt.Errorf("the server at %q refused the connection: %w", address,
 			&channel.Error{Code: channel.Code(refused.Code), Text: refused.Text, Remote: true})
@@ -119,6 +125,7 @@ func newClient(conn *secure.Conn, cfg *Config) (*Client, error) {
 		peer:    channel.Peer{Name: keys.ServerName, Key: conn.PeerKey(), Addr: conn.RemoteAddr()},
 		byKey:   make(map[keys.PublicKey]*Pipe),
 		opening: make(map[string]*opening),
+		shaking: make(map[string]int),
 		pipes:   make(map[*Pipe]struct{}),
 		waiting: make(chan *Pipe, maxWaiting),
 	}

@@ -43,8 +43,8 @@ func NormalizeName(s string) (string, error) {
 
 // CheckName returns nil if s is a valid name of a peer, and a [*NameError] if not.
 // A name has 1 to 64 bytes of UTF-8 in Unicode normal form C, without white space,
-// control characters, bidirectional or other format characters and the characters
-// / \ : * ? " < > | that mean something in a path. It is not "." or "..".
+// control characters, bidirectional or other format characters, others that cannot be
+// seen, and the characters / \ : * ? " < > | that mean something in a path. It is not "." or "..".
 func CheckName(s string) error {
 	const what = "name"
 	if err := checkText(what, s, MaxName); err != nil {
@@ -73,8 +73,17 @@ func CheckClientName(s string) error {
 
 // CheckChannel returns nil if s is a valid name of a channel, and a [*NameError] if
 // not: 1 to 128 bytes of UTF-8 in Unicode normal form C, without white space,
-// control characters, and bidirectional or other format characters.
+// control characters, bidirectional or other format characters, and others that cannot be
+// seen.
 func CheckChannel(s string) error { return checkText("channel name", s, MaxChannel) }
+
+// invisible reports characters that show as nothing, or as what the reader's font decides: two names could look the same with
+// them. The classes are such as Unicode never changes, so that programs of different ages agree; characters that are not assigned yet are let through.
+func invisible(r rune) bool {
+	const brailleBlank = 0x2800
+	return r == brailleBlank || unicode.Is(unicode.Co, r) ||
+		unicode.In(r, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector, unicode.Noncharacter_Code_Point)
+}
 
 func checkText(what, s string, limit int) error {
 	refuse := func(format string, args ...any) error {
@@ -96,6 +105,8 @@ func checkText(what, s string, limit int) error {
 			return refuse("contains a control character (%U); leave it out", r)
 		case unicode.Is(unicode.Cf, r):
 			return refuse("contains an invisible format character (%U); leave it out", r)
+		case invisible(r):
+			return refuse("contains a character that cannot be seen or told from others (%U); leave it out", r)
 		}
 	}
 	if !norm.NFC.IsNormalString(s) {

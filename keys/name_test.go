@@ -81,3 +81,16 @@ func TestAddresses(t *testing.T) {
 		assert.Error(t, err, "%q", in)
 	}
 }
+
+// TestInvisible refuses what two names could differ in without showing it.
+func TestInvisible(t *testing.T) {
+	for _, r := range []rune{0x3164, 0x115f, 0xffa0, 0x034f, 0xfe0f, 0x2800, 0xe0100, 0xfdd0, 0xffff, 0xe000, 0x200b, 0x202e, 0x00ad, 0x1f} {
+		for _, check := range []func(string) error{CheckName, CheckChannel, CheckClientName} {
+			var ne *NameError
+			require.ErrorAs(t, check("bob"+string(r)), &ne, "%U", r)
+		}
+	}
+	for _, name := range []string{"böb", "боб", "ボブ", "bob-1_2.x", "한국", "👍"} {
+		require.NoError(t, CheckName(name))
+	}
+}

@@ -36,7 +36,7 @@ var layers = []layer{
 	// Hello and welcome are wire's, and the sizes of Limits are flow's.
 	{path: "client", imports: []string{"keys", "secure", "channel", "internal/link", "internal/text", "internal/wire"}},
 	{path: "server", imports: []string{"keys", "secure", "channel", "internal/link", "internal/text", "internal/wire", "internal/flow"}},
-	{path: "internal/testworld", imports: []string{"keys", "channel", "client", "server"}},
+	{path: "internal/testworld", imports: []string{"keys", "secure", "channel", "client", "server", "internal/wire"}},
 
 	{path: "cmd/...", imports: []string{
 		"keys", "secure", "channel", "client", "server", "internal/tty", "internal/text", "cmd/internal/...",

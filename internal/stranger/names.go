@@ -28,7 +28,8 @@ func checkText(text string, most int, without string) error {
 		return errName
 	}
 	for _, r := range text {
-		if unicode.In(r, unicode.White_Space, unicode.Cc, unicode.Cf, unicode.Bidi_Control) {
+		if r == 0x2800 || unicode.In(r, unicode.White_Space, unicode.Z, unicode.Cc, unicode.Cf, unicode.Co,
+			unicode.Noncharacter_Code_Point, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector) {
 			return errName
 		}
 		for _, w := range without {
