@@ -9,13 +9,17 @@ import (
 
 	"filippo.io/age"
 
+	"github.com/pysock/pysock/cmd/internal/cli"
 	"github.com/pysock/pysock/keys"
 )
 
 // hasModes says whether a file's mode says who can read it.
 const hasModes = runtime.GOOS != "windows"
 
-var errHelp = flag.ErrHelp
+var (
+	errHelp    = flag.ErrHelp
+	errVersion = errors.New("the version is asked for")
+)
 
 // options is what the arguments ask for, checked.
 type options struct {
@@ -27,7 +31,7 @@ type options struct {
 	passphraseFile string
 }
 
-// parseArgs reads the arguments. Every error but errHelp is one of usage.
+// parseArgs reads the arguments. Every error but errHelp and errVersion is one of usage.
 func parseArgs(args []string) (*options, error) {
 	o := &options{}
 	fs := flag.NewFlagSet("pysock-keygen", flag.ContinueOnError)
@@ -37,12 +41,13 @@ func parseArgs(args []string) (*options, error) {
 	fs.StringVar(&o.public, "y", "", "")
 	fs.BoolVar(&o.encrypt, "encrypt", false, "")
 	fs.StringVar(&o.passphraseFile, "passphrase-file", "", "")
+	version := fs.Bool("version", false, "")
 	var recipients []string
 	fs.Func("recipient", "", func(s string) error {
 		recipients = append(recipients, s)
 		return nil
 	})
-	if err := fs.Parse(args); err != nil {
+	if err := cli.ParseFlags(fs, args); err != nil {
 		return nil, err
 	}
 	if fs.NArg() > 0 {
@@ -53,9 +58,12 @@ func parseArgs(args []string) (*options, error) {
 	fs.Visit(func(f *flag.Flag) {
 		given[f.Name] = true
 		if f.Name != "recipient" && f.Value.String() == "" {
-			empty = fmt.Errorf("-%s is given without a value", f.Name)
+			empty = fmt.Errorf("%s is given without a value", cli.FlagName(f.Name))
 		}
 	})
+	if *version {
+		return nil, errVersion
+	}
 	if empty != nil {
 		return nil, empty
 	}

@@ -14,18 +14,25 @@ import (
 )
 
 const usage = `Usage:
-    pysock-keygen --name NAME [-o FILE] [--encrypt [--passphrase-file F] | --recipient age1... ...]
+    pysock-keygen --name NAME [-o FILE] [--encrypt [--passphrase-file F]]
+    pysock-keygen --name NAME [-o FILE] [--recipient R]...
     pysock-keygen -y FILE [--passphrase-file F]
+    pysock-keygen --version
 
     --name NAME          name of the new identity, as in --name alice
-    -o FILE              write the key file to FILE, which must not exist (default: standard output)
-    --encrypt            encrypt the private key with a passphrase, asked on the terminal
-    --recipient R        encrypt the private key to the age recipient R instead; may be repeated
-    --passphrase-file F  take the passphrase from the only line of F
+    -o FILE              write the key file to FILE, which must not exist
+                         (default: standard output)
+    --encrypt            encrypt the private key with a passphrase, asked on the
+                         terminal
+    --recipient R        encrypt the private key to the age recipient R (age1…);
+                         may be repeated
+    --passphrase-file F  take the passphrase from the only line of F, which
+                         nobody else may be able to read (Windows: unchecked)
     -y FILE              print the public key of the key file FILE
 
 The public key and its fingerprint are shown on standard error. Whoever has the
-private key is this identity: keep the file to yourself. Others get the public key.
+private key is this identity: keep the file to yourself. Others get the public
+key.
 
 Exit status: 0 done, 1 failed, 2 wrong usage.
 `
@@ -40,6 +47,12 @@ func run(args []string, stdout *os.File, stderr io.Writer) int {
 	switch {
 	case errors.Is(err, errHelp):
 		fmt.Fprint(stderr, usage)
+		return cli.ExitDone
+	case errors.Is(err, errVersion):
+		if _, err := fmt.Fprintf(stdout, "pysock-keygen %s\n", cli.Version()); err != nil {
+			fmt.Fprintf(stderr, "pysock-keygen: writing to standard output: %s\n", cli.OneLine(err))
+			return cli.ExitFailed
+		}
 		return cli.ExitDone
 	case err != nil:
 		fmt.Fprintf(stderr, "pysock-keygen: %s; see pysock-keygen --help\n", cli.OneLine(err))

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/stretchr/testify/assert"
@@ -108,5 +109,11 @@ func TestOutputFails(t *testing.T) {
 		stderr.Reset()
 		assert.Equal(t, cli.ExitFailed, run(args, closed, &stderr))
 		assert.Contains(t, stderr.String(), "pysock-keygen: writing to standard output: ")
+	}
+}
+
+func TestHelpFitsTheTerminal(t *testing.T) {
+	for line := range strings.Lines(usage) {
+		assert.LessOrEqual(t, utf8.RuneCountInString(line), 80+len("\n"), line)
 	}
 }

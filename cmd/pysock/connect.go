@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"strconv"
+	"strings"
 	"syscall"
 
 	"github.com/pysock/pysock/channel"
@@ -19,6 +20,7 @@ import (
 // clientFlags are those of every command that connects to a server.
 type clientFlags struct {
 	keyFlags
+	command      string // whose flags these are
 	server       string
 	firstUse     bool
 	knownServers string
@@ -26,14 +28,18 @@ type clientFlags struct {
 }
 
 const clientFlagsUsage = `    --server HOST:PORT    the server's address (default: the key file's)
-    --trust-on-first-use  believe a server or peer that the key file has no key of, print its
-                          fingerprint, remember it, and refuse another key from then on
-    --known-servers F     where servers are remembered (default: in the user's configuration)
-    --known-peers F       where peers are remembered (default: in the user's configuration)
+    --trust-on-first-use  believe a server or peer that the key file has no key
+                          of, print its fingerprint, remember it, and refuse
+                          another key from then on
+    --known-servers F     where servers are remembered (default: in the user's
+                          configuration)
+    --known-peers F       where peers are remembered (default: in the user's
+                          configuration)
 ` + keyFlagsUsage
 
 func (c *clientFlags) register(fs *flag.FlagSet) {
 	c.keyFlags.register(fs)
+	c.command = fs.Name()
 	fs.StringVar(&c.server, "server", "", "")
 	fs.BoolVar(&c.firstUse, "trust-on-first-use", false, "")
 	fs.StringVar(&c.knownServers, "known-servers", "", "")
@@ -55,24 +61,34 @@ func (c *clientFlags) check() error {
 	return nil
 }
 
-// dial connects with the key file of the flags. It completes cfg, and tells about keys that it learns.
-func (c *clientFlags) dial(ctx context.Context, e *env, cfg *client.Config) (*client.Client, error) {
-	f, err := c.load()
+// load reads the key file, which must not be a server's.
+func (c *clientFlags) load() (*keys.File, error) {
+	f, err := c.keyFlags.load()
 	if err != nil {
 		return nil, err
 	}
+	client := f.Server != nil || f.Peers != nil
+	if strings.EqualFold(f.Name, keys.ServerName) || !client && (f.Clients != nil || f.Open || f.Listen != "") {
+		return nil, fmt.Errorf("%s is a server's key file: %s wants a client's", strconv.Quote(c.path), c.command)
+	}
+	return f, nil
+}
+
+// dial connects with a key file. It completes cfg, and tells about keys that it learns.
+func (c *clientFlags) dial(ctx context.Context, e *env, f *keys.File, cfg *client.Config) (*client.Client, error) {
 	cfg.Keys = f
 	address := c.server
 	if address == "" {
 		if f.Server == nil {
-			return nil, fmt.Errorf("%s does not say where the server is: give --server HOST:PORT, or add server: {address: \"HOST:PORT\", key: pysock1…} to it",
-				strconv.Quote(c.path))
+			return nil, fmt.Errorf("%s does not say where the server is: give --server HOST:PORT, or add it with: pysock trust add --keys %s --address HOST:PORT server pysock1…",
+				strconv.Quote(c.path), shellPath(c.path))
 		}
 		address = f.Server.Address
 	}
 	if err := c.remember(cfg, address); err != nil {
 		return nil, err
 	}
+	var err error
 	pinned := f.Server != nil && !f.Server.Key.IsZero()
 	known := pinned
 	if !pinned && cfg.KnownServers != nil {

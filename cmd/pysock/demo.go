@@ -18,9 +18,10 @@ var demoCommand = &command{
 	brief: "see it happen: a server, two clients, and what the server sees",
 	usage: `Usage: pysock demo
 
-Runs a server and two clients in this process, over the loopback interface and without files. The
-clients talk to the server, and to each other through an encrypted pipe; beside it stands what the
-server handled of that. Then all that was recorded is searched for what was said.
+Runs a server and two clients in this process, over the loopback interface and
+without files. The clients talk to the server, and to each other through an
+encrypted pipe; beside it stands what the server handled of that. Then all that
+was recorded is searched for what was said.
 `,
 	run: runDemo,
 }

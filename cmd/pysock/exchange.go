@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"flag"
+	"fmt"
 	"strconv"
 	"time"
 	"unicode/utf8"
@@ -27,9 +28,10 @@ type exchange struct {
 
 const exchangeUsage = `    --keys FILE           who we are: our key file
     --channel NAME        the channel
-    --to NAME             to the client NAME, end to end encrypted; without it, to the server
-    --timeout D           give up after D, as in 10s or 2m (default: 30s; with "-" that is
-                          for connecting only)
+    --to NAME             to the client NAME, end to end encrypted; without it,
+                          to the server
+    --timeout D           give up after D, as in 10s or 2m (default: 30s; with
+                          "-" that is for connecting only)
 ` + clientFlagsUsage
 
 // parseExchange reads the arguments of send or request.
@@ -104,9 +106,16 @@ func (x *exchange) connect(ctx context.Context, e *env) (*client.Client, channel
 		ctx, cancel = context.WithTimeoutCause(ctx, defaultTimeout, &lateError{defaultTimeout.String()})
 		defer cancel()
 	}
+	f, err := x.load()
+	if err != nil {
+		return nil, nil, err
+	}
+	if x.to != "" && x.to == f.Name {
+		return nil, nil, fmt.Errorf("%q is this client itself", x.to)
+	}
 	cfg := &client.Config{Transient: true, NoPipes: true, Handler: new(channel.Mux)}
 	cfg.Handler.Fallback(discard)
-	c, err := x.dial(ctx, e, cfg)
+	c, err := x.dial(ctx, e, f, cfg)
 	if err != nil {
 		return nil, nil, err
 	}

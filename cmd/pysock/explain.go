@@ -12,6 +12,7 @@ import (
 	"strings"
 	"syscall"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/pysock/pysock/channel"
 	"github.com/pysock/pysock/client"
@@ -25,6 +26,7 @@ func dialError(ctx context.Context, address string, f *keys.File, err error) err
 	var changed *keys.ChangedKeyError
 	var dns *net.DNSError
 	var refused *channel.Error
+	var truncated *secure.TruncatedError
 	switch {
 	case ctx.Err() != nil:
 		return fmt.Errorf("connecting to %s: %w", at, ended(ctx))
@@ -36,16 +38,28 @@ func dialError(ctx context.Context, address string, f *keys.File, err error) err
 		return fmt.Errorf("nothing answers at %q: start the server there, or give its address with --server", address)
 	case errors.Is(err, secure.ErrNotPySock):
 		return fmt.Errorf("what answers at %q is not a PySock server: check the address", address)
+	case errors.Is(err, client.ErrUnknownServer):
+		return fmt.Errorf("nothing says which key the server should have: add it with: pysock trust add --keys %s --address %s server pysock1…, or give --trust-on-first-use",
+			shellPath(f.Path), shellWord(address))
+	case errors.As(err, &truncated):
+		return fmt.Errorf("%s ended the connection during the handshake: is it a PySock server?", at)
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return fmt.Errorf("%s did not finish the handshake in time: is it a PySock server?", at)
 	case errors.As(err, &refused) && refused.Code == channel.CodeUnknownKey:
 		return fmt.Errorf("%s does not know this key: its operator lets it in with: pysock trust add --keys server.yaml %s %s", at, shellWord(f.Name), f.Public)
+	case errors.As(err, &refused) && refused.Code == channel.CodeNameTaken:
+		return fmt.Errorf("%w; choose another name (name: in the key file)", err)
 	}
 	return err
 }
 
 // shellWord quotes a name for a command that people may copy. Names may hold what a shell obeys.
 func shellWord(s string) string {
+	if !utf8.ValidString(s) || strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		// What would steer the terminal that shows the command. Shells know the escapes of Go in quotes of this kind.
+		q := strconv.Quote(s)
+		return "$'" + strings.ReplaceAll(q[1:len(q)-1], "'", `\'`) + "'"
+	}
 	plain := func(r rune) bool {
 		return r > 127 || r == '.' || r == '_' || r == '-' || unicode.IsLetter(r) || unicode.IsDigit(r)
 	}
@@ -88,7 +102,24 @@ func sendError(ctx context.Context, who, name string, err error) error {
 	case errors.As(err, &closed):
 		return closeError(who, closed)
 	}
-	return err
+	return lostError(who, err)
+}
+
+// lostError says that the connection has ended and nobody closed it. Other errors are as they were.
+func lostError(who string, err error) error {
+	var lost *channel.LostError
+	var truncated *secure.TruncatedError
+	switch {
+	case !errors.As(err, &lost):
+		return err
+	case errors.As(lost.Err, &truncated):
+		return fmt.Errorf("the connection to %s was lost (it ended without a goodbye)", who)
+	case errors.Is(lost.Err, syscall.ECONNRESET), errors.Is(lost.Err, syscall.EPIPE):
+		return fmt.Errorf("the connection to %s was lost (it was reset)", who)
+	case lost.Err == nil:
+		return fmt.Errorf("the connection to %s was lost", who)
+	}
+	return fmt.Errorf("the connection to %s was lost: %w", who, lost.Err)
 }
 
 // closeError says that the other end closed the connection, and why.
@@ -118,7 +149,7 @@ func pipeError(ctx context.Context, to string, c *client.Client, err error) erro
 		return fmt.Errorf("connecting to %q: %w", to, ended(ctx))
 	}
 	if !errors.As(err, &e) {
-		return err
+		return lostError("the server", err)
 	}
 	switch {
 	case e.Code == channel.CodeNotConnected:
@@ -126,7 +157,7 @@ func pipeError(ctx context.Context, to string, c *client.Client, err error) erro
 	case e.Code == channel.CodeUnknownPeer && e.Remote:
 		return fmt.Errorf("the server knows nobody called %q: check the name", to)
 	case e.Code == channel.CodeRefused && e.Remote && e.Text == "", e.Code == channel.CodeUnknownKey:
-		return fmt.Errorf("%q does not accept pipes from us: its owner allows them with: pysock trust add --keys FILE %s %s", to, shellWord(c.Name()), c.Key())
+		return fmt.Errorf("%q does not accept pipes from us: its owner allows them with: pysock trust add --keys FILE %s %s (and starts again)", to, shellWord(c.Name()), c.Key())
 	}
 	return err
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"strconv"
 
+	"github.com/pysock/pysock/cmd/internal/cli"
 	"github.com/pysock/pysock/internal/tty"
 	"github.com/pysock/pysock/keys"
 )
@@ -22,7 +23,7 @@ func newFlags(name string) *flag.FlagSet {
 func parse(fs *flag.FlagSet, args []string, most int) ([]string, error) {
 	var rest []string
 	for {
-		if err := fs.Parse(args); err != nil {
+		if err := cli.ParseFlags(fs, args); err != nil {
 			if errors.Is(err, flag.ErrHelp) {
 				return nil, err
 			}
@@ -41,7 +42,7 @@ func parse(fs *flag.FlagSet, args []string, most int) ([]string, error) {
 	var empty error
 	fs.Visit(func(f *flag.Flag) {
 		if f.Value.String() == "" {
-			empty = usagef("--%s is given without a value", f.Name)
+			empty = usagef("%s is given without a value", cli.FlagName(f.Name))
 		}
 	})
 	return rest, empty
@@ -63,6 +64,7 @@ func (l *list) Set(s string) error {
 type positive int
 
 func (p *positive) String() string { return strconv.Itoa(int(*p)) }
+func (p *positive) Wants() string  { return "a number from 1 on" }
 func (p *positive) Set(s string) error {
 	n, err := strconv.Atoi(s)
 	if err != nil || n < 1 {
@@ -79,9 +81,11 @@ type keyFlags struct {
 	identities     list
 }
 
-const keyFlagsUsage = `    --passphrase-file F   the passphrase of an encrypted key file is the only line of F
-                          (otherwise it is asked for on the terminal)
-    --identity F          an age identity file that opens the key file; may be repeated
+const keyFlagsUsage = `    --passphrase-file F   the passphrase of an encrypted key file is the only
+                          line of F, which nobody else may be able to read (not
+                          checked on Windows); else it is asked for
+    --identity F          an age identity file that opens the key file; may be
+                          repeated
 `
 
 func (k *keyFlags) register(fs *flag.FlagSet) {
@@ -108,6 +112,9 @@ func (k *keyFlags) load() (*keys.File, error) {
 		opts.Identities = append(opts.Identities, ids...)
 	}
 	f, err := keys.LoadWith(k.path, opts)
+	if errors.Is(err, keys.ErrEncrypted) && len(k.identities) == 0 {
+		return nil, fmt.Errorf("%w, with --identity FILE", err) // a passphrase would have been asked for
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -25,14 +25,17 @@ var initCommand = &command{
 	brief: "make key files for a server and its clients",
 	usage: `Usage: pysock init [--dir D] [--address HOST:PORT] NAME...
 
-Makes server.yaml and a key file NAME.yaml for each client. The server lets these clients in, they
-know the server's key, and open and accept pipes to and from each other. Nothing is overwritten:
-if one of the files is there already, none is made. Without names it asks for them on a terminal.
+Makes server.yaml and a key file NAME.yaml for each client. The server lets
+these clients in, they know the server's key, and open and accept pipes to and
+from each other. Nothing is overwritten: if one of the files is there already,
+none is made. Without names it asks for them on a terminal.
 
-    --dir D               the folder to make them in, made if it is not there (default: this one)
-    --address HOST:PORT   where clients find the server (default: 127.0.0.1:7700, for all on this
-                          machine). The server listens on that port, from elsewhere too unless
-                          HOST is this machine's 127.0.0.1, ::1 or localhost
+    --dir D               the folder to make them in, made if it is not there
+                          (default: this one)
+    --address HOST:PORT   where clients find the server (default:
+                          127.0.0.1:7700, for all on this machine). The server
+                          listens on that port, from elsewhere too unless HOST
+                          is this machine's 127.0.0.1, ::1 or localhost
 `,
 	run: runInit,
 }

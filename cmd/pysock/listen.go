@@ -13,23 +13,33 @@ import (
 var listenCommand = &command{
 	name:  "listen",
 	brief: "print what the server and peers send",
-	usage: `Usage: pysock listen --keys FILE [--channel NAME]... [--count N] [--json] [FLAG...]
+	usage: `Usage: pysock listen --keys FILE [--channel NAME]... [--count N] [--json]
+                     [FLAG...]
 
-Prints each message from the server ("server") and from the pipes of the key file's peers as a
-line FROM CHANNEL TEXT. In TEXT what does not print, line ends among it, is shown as the escapes
-of a Go string, such as \n, \x1b, \u202e, and a backslash as \\. "connected" on standard error
-says that messages are taken from now on. A slow reader of the output slows the senders.
-Requests are printed too, and answered with nothing.
+Prints each message from the server ("server") and from the pipes of the key
+file's peers as a line FROM CHANNEL TEXT. What does not print, line ends among
+it, is shown as the escapes of a Go string, such as \n, \x1b, \u202e, and a
+backslash as \\. "connected" on standard error says that messages are taken from
+now on. A slow reader of the output slows the senders. Requests are printed too,
+and answered with nothing.
+
+It ends with exit status 1 when the server goes, and does not connect again: run
+it under a supervisor that starts it again. One that reconnects comes later.
 
     --keys FILE           who we are: our key file
-    --channel NAME        only this channel; may be repeated. Senders on others are refused
-    --count N             stop, with exit status 0, when N messages were printed. When several
-                          senders' messages come at once, those taken already are printed too
-    --json                a JSON object a line: from, key, channel, via ("server" or "pipe"), and
-                          body as a string if it is UTF-8, else body_base64
-    --accept-strangers    with --trust-on-first-use: accept pipes from peers never met before
+    --channel NAME        only this channel; may be repeated. Senders on others
+                          are refused
+    --count N             stop, with exit status 0, when N messages were
+                          printed. When several senders' messages come at once,
+                          those taken already are printed too
+    --json                a JSON object a line: from, key, channel, via
+                          ("server" or "pipe"), and body as a string if it is
+                          UTF-8, else body_base64
+    --accept-strangers    with --trust-on-first-use: accept pipes from peers
+                          never met before
 ` + clientFlagsUsage + `
-An interrupt ends it with exit status 0, or 1 if there were fewer than N messages.
+An interrupt ends it with exit status 0, or 1 if there were fewer than N
+messages.
 `,
 	run: runListen,
 }
@@ -81,6 +91,10 @@ func runListen(e *env, args []string) error {
 	if err != nil {
 		return err
 	}
+	f, err := o.load()
+	if err != nil {
+		return err
+	}
 	interrupted, stop := interruptible()
 	defer stop()
 	ctx, cancel := context.WithCancelCause(interrupted)
@@ -93,7 +107,7 @@ func runListen(e *env, args []string) error {
 	if len(o.channels) == 0 {
 		cfg.Handler.Fallback(p.handle)
 	}
-	c, err := o.dial(ctx, e, cfg)
+	c, err := o.dial(ctx, e, f, cfg)
 	if err != nil {
 		return err
 	}
@@ -122,5 +136,5 @@ func (o *listenArgs) outcome(printed int, interrupted context.Context, reason er
 	case errors.As(reason, &closed):
 		return closeError("the server", closed)
 	}
-	return reason
+	return lostError("the server", reason)
 }

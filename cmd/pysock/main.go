@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"runtime/debug"
 
 	"github.com/pysock/pysock/cmd/internal/cli"
 )
@@ -81,7 +80,7 @@ func find(name string) *command {
 
 func help(e *env, args []string) int {
 	text := usage()
-	if len(args) > 0 {
+	if len(args) > 0 && args[0] != "help" {
 		c := find(args[0])
 		if c == nil {
 			fmt.Fprintf(e.stderr, "pysock: there is no command %q to help with; see pysock help\n", args[0])
@@ -102,7 +101,8 @@ func usage() string {
 		s += fmt.Sprintf("    %-8s  %s\n", c.name, c.brief)
 	}
 	return s + `
-pysock help COMMAND says more. To see it happen: pysock demo. To begin: pysock init alice bob.
+pysock help COMMAND says more.
+To see it happen: pysock demo. To begin: pysock init alice bob.
 
 Data goes to standard output, everything else to standard error.
 Exit status: 0 done, 1 failed, 2 wrong usage.
@@ -120,11 +120,7 @@ var versionCommand = &command{
 		if _, err := parse(newFlags("version"), args, 0); err != nil {
 			return err
 		}
-		version := "(devel)"
-		if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-			version = info.Main.Version
-		}
-		if _, err := fmt.Fprintf(e.stdout, "pysock %s, protocol 1.0\n", version); err != nil {
+		if _, err := fmt.Fprintf(e.stdout, "pysock %s, protocol 1.0\n", cli.Version()); err != nil {
 			return writingError(err)
 		}
 		return nil

@@ -80,9 +80,10 @@ func (p *printer) print(from channel.Conn, m *channel.Message) bool {
 	return false
 }
 
-// textLine is a message for people. Names and channels hold no white space and nothing that does not print.
+// textLine is a message for people. Names and channels hold no white space, but what does not print they may hold: characters
+// that this version of Unicode does not know yet.
 func textLine(m *channel.Message, _ bool) string {
-	return m.From.Name + " " + m.Channel + " " + cli.Escape(m.Body)
+	return cli.Escape([]byte(m.From.Name)) + " " + cli.Escape([]byte(m.Channel)) + " " + cli.Escape(m.Body)
 }
 
 // jsonMessage is a message for programs.

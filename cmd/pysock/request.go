@@ -21,9 +21,10 @@ var requestCommand = &command{
 	usage: `Usage: pysock request --keys FILE --channel NAME [--to NAME] [FLAG...] TEXT
        pysock request --keys FILE --channel NAME [--to NAME] [FLAG...] -
 
-Sends TEXT as a request and prints the answer's body, and a line's end behind it if it is text.
-With "-" each line of standard input is a request, the next one after the answer. On a terminal
-what does not print is shown as the escapes of a Go string, such as \n, \x1b and \\.
+Sends TEXT as a request and prints the answer's body, and a line's end behind it
+if it is text. With "-" each line of standard input is a request, the next one
+after the answer. On a terminal what does not print is shown as the escapes of a
+Go string, such as \n, \x1b and \\.
 
 ` + exchangeUsage,
 	run: runRequest,

@@ -13,10 +13,11 @@ var sendCommand = &command{
 	usage: `Usage: pysock send --keys FILE --channel NAME [--to NAME] [FLAG...] TEXT
        pysock send --keys FILE --channel NAME [--to NAME] [FLAG...] -
 
-Sends TEXT, or with "-" each line of standard input (without its \n or \r\n), as one message.
-Exit status 0 means that the other side's application has taken everything; after a failure
-of "-" the error says how many lines are known to have been taken. What the other side sends
-meanwhile is dropped: pysock listen shows it, pysock request waits for an answer.
+Sends TEXT, or with "-" each line of standard input (without its \n or \r\n), as
+one message. Exit status 0 means that the other side's application has taken
+everything; after a failure of "-" the error says how many lines are known to
+have been taken. What the other side sends meanwhile is dropped: pysock listen
+shows it, pysock request waits for an answer.
 
 ` + exchangeUsage,
 	run: runSend,
@@ -85,5 +86,5 @@ func (x *exchange) sendLines(outer context.Context, conn channel.Conn, lines <-c
 		return nil
 	}
 	err = sendError(outer, x.who(), x.channel, err)
-	return fmt.Errorf("%w (of %d lines sent at least %d were taken)", err, t.sent.Load(), t.taken.Load())
+	return fmt.Errorf("%w (%d of %d lines are known to have been taken)", err, t.taken.Load(), t.sent.Load())
 }

@@ -23,19 +23,26 @@ import (
 var serveCommand = &command{
 	name:  "serve",
 	brief: "run a server",
-	usage: `Usage: pysock serve --keys FILE [--listen HOST:PORT] [--echo CHANNEL]... [FLAG...]
+	usage: `Usage: pysock serve --keys FILE [--listen HOST:PORT] [--echo CHANNEL]...
+                    [FLAG...]
 
-Lets the clients of the key file in and carries the pipes between them, which it cannot read. The
-first line on standard output is "listening on HOST:PORT". SIGTERM or an interrupt drains it for at
-most 10 s, a second one cuts; SIGHUP reads the list of clients again, and ends the sessions of those
-who are no longer on it.
+Lets the clients of the key file in and carries the pipes between them, which it
+cannot read. The first line on standard output is "listening on HOST:PORT".
+SIGTERM or an interrupt drains it for at most 10 s, a second one cuts; SIGHUP
+reads the list of clients again, and ends the sessions of those who are no
+longer on it.
 
     --keys FILE           the server's key file
-    --listen HOST:PORT    where to listen (default: the key file's); port 0 is any that is free
-    --echo CHANNEL        answer messages and requests on CHANNEL with themselves; may be repeated
-    --max-sessions N      how many sessions there may be at once (default: 10000)
-    --names F             for an open server: where it keeps who has which name (default: beside
-                          the key file, with the ending .names)
+    --listen HOST:PORT    where to listen (default: the key file's); port 0 is
+                          any that is free
+    --echo CHANNEL        answer messages and requests on CHANNEL with
+                          themselves; may be repeated
+    --max-sessions N      how many sessions there may be at once (default 10000;
+                          a closed server needs at most 17 for each client)
+    --max-handshakes N    how many connections may be in their handshake at once
+                          (default 512); one more ends the oldest of them
+    --names F             for an open server: where it keeps who has which name
+                          (default: beside the key file, with the ending .names)
 ` + keyFlagsUsage,
 	run: runServe,
 }
@@ -43,10 +50,10 @@ who are no longer on it.
 // serveArgs is what the arguments of serve ask for.
 type serveArgs struct {
 	keyFlags
-	listen      string
-	echo        list
-	maxSessions int
-	names       string // "" for a server that is not open
+	listen string
+	echo   list
+	limits server.Limits
+	names  string // "" for a server that is not open
 }
 
 func parseServe(args []string) (*serveArgs, error) {
@@ -56,7 +63,8 @@ func parseServe(args []string) (*serveArgs, error) {
 	fs.StringVar(&o.listen, "listen", "", "")
 	fs.Var(&o.echo, "echo", "")
 	fs.StringVar(&o.names, "names", "", "")
-	fs.Var((*positive)(&o.maxSessions), "max-sessions", "")
+	fs.Var((*positive)(&o.limits.MaxSessions), "max-sessions", "")
+	fs.Var((*positive)(&o.limits.MaxHandshakes), "max-handshakes", "")
 	if _, err := parse(fs, args, 0); err != nil {
 		return nil, err
 	}
@@ -114,13 +122,16 @@ func (o *serveArgs) server(e *env, f *keys.File) (*server.Server, error) {
 	if f.Clients == nil && !f.Open && (f.Server != nil || f.Peers != nil) {
 		return nil, fmt.Errorf("%s is a client's key file: serve wants the server's, as pysock init makes it", strconv.Quote(o.path))
 	}
+	if o.names != "" && !f.Open {
+		return nil, usagef("--names is for an open server: add open: true to the key file")
+	}
 	mux := new(channel.Mux)
 	for _, name := range o.echo {
 		mux.Handle(name, echo)
 	}
-	srv := &server.Server{Keys: f, Handler: mux, Limits: server.Limits{MaxSessions: o.maxSessions},
+	srv := &server.Server{Keys: f, Handler: mux, Limits: o.limits,
 		Logger: slog.New(slog.NewTextHandler(e.stderr, nil))}
-	if o.names == "" && !f.Open {
+	if !f.Open {
 		return srv, nil
 	}
 	if o.names == "" {
@@ -159,7 +170,10 @@ func (o *serveArgs) open(f *keys.File) (net.Listener, error) {
 	return ln, nil
 }
 
-var errCut = errors.New("stopped before everything was done: connections were cut")
+var (
+	errCut        = errors.New("stopped before everything was done: connections were cut")
+	errNotDrained = errors.New("not drained in 10s: connections were cut")
+)
 
 // serve serves until a signal ends it.
 func (o *serveArgs) serve(e *env, srv *server.Server, ln net.Listener, signals <-chan os.Signal) error {
@@ -171,8 +185,13 @@ func (o *serveArgs) serve(e *env, srv *server.Server, ln net.Listener, signals <
 	for {
 		select {
 		case err := <-result:
-			if cut || errors.Is(err, context.DeadlineExceeded) {
+			switch {
+			case cut:
 				return errCut
+			case errors.Is(err, context.DeadlineExceeded):
+				return errNotDrained
+			case err == nil:
+				fmt.Fprintln(e.stderr, "stopped")
 			}
 			return err
 		case s := <-signals:
@@ -180,7 +199,10 @@ func (o *serveArgs) serve(e *env, srv *server.Server, ln net.Listener, signals <
 			case s == syscall.SIGHUP:
 				o.reload(e, srv)
 			case ctx.Err() == nil:
-				fmt.Fprintln(e.stderr, "stopping: sessions have 10 s to end; another signal cuts them")
+				for range srv.Sessions() {
+					fmt.Fprintln(e.stderr, "stopping: sessions have 10 s to end; another signal cuts them")
+					break
+				}
 				drain()
 			default:
 				cut = true

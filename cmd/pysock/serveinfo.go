@@ -22,7 +22,7 @@ func describe(w io.Writer, f *keys.File, at net.Addr, limits server.Limits) {
 	case f.Open:
 		fmt.Fprintf(w, "clients:     %d, and anybody with a name that is free (open: true)\n", len(f.Clients))
 	case len(f.Clients) == 0:
-		fmt.Fprintln(w, "clients:     none yet; let one in with: pysock trust add --keys FILE NAME KEY, then send SIGHUP")
+		fmt.Fprintln(w, "clients:     none yet; let one in, and then send SIGHUP:\n             pysock trust add --keys FILE NAME KEY")
 	default:
 		fmt.Fprintf(w, "clients:     %d\n", len(f.Clients))
 	}
@@ -37,7 +37,7 @@ func describe(w io.Writer, f *keys.File, at net.Addr, limits server.Limits) {
 		sessions = defaultSessions
 	}
 	limits.MaxSessions = sessions
-	fmt.Fprintf(w, "memory:      at most %s, if all %d sessions abuse every limit at once; idle ones take 16 KiB each\n",
+	fmt.Fprintf(w, "memory:      at most %s, if all %d sessions abuse every limit at\n             once; idle ones take 16 KiB each\n",
 		byteSize(limits.Memory()), sessions)
 }
 

@@ -17,17 +17,26 @@ var trustCommand = &command{
 	brief: "show or change whose keys a key file trusts",
 	usage: `Usage: pysock trust list   --keys FILE [--json]
        pysock trust add    --keys FILE NAME KEY [--replace]
+       pysock trust add    --keys FILE [--address HOST:PORT] server KEY
+                           [--replace]
        pysock trust remove --keys FILE NAME
 
-In a client's file these are its peers: whom it opens pipes to, and accepts them from. In a
-server's they are its clients: who may enter, under which name. "list" prints NAME KEY FINGERPRINT,
-one a line. A running server takes the change when it gets SIGHUP; others when they start again.
+In a client's file these are its peers, whom it opens pipes to and accepts them
+from, and, under the name "server", the server. In a server's they are its
+clients: who may enter, under which name. "list" prints NAME KEY FINGERPRINT,
+one a line. A running server takes the change when it gets SIGHUP; a running
+listen when its owner ends it and starts again.
 
     --keys FILE           the key file
-    --replace             the name may have another key already: it gets the new one
-    --as client|peer      which list is meant, for a file that does not say: that of peers in one
-                          that has nothing of a server's or a client's, unless its name is server
-    --json                for list: an array of objects with name, key and fingerprint
+    --replace             the name may have another key already: it gets the new
+                          one
+    --address HOST:PORT   for add server: where the server is, unless the file
+                          says so already
+    --as client|peer      which list is meant, for a file that does not say:
+                          that of peers in one that has nothing of a server's
+                          or a client's, unless its name is server
+    --json                for list: an array of objects with name, key and
+                          fingerprint
 ` + keyFlagsUsage,
 	run: runTrust,
 }
@@ -41,6 +50,7 @@ type trustArgs struct {
 	replace bool
 	json    bool
 	as      string
+	address string // of the server
 }
 
 func parseTrust(args []string) (*trustArgs, error) {
@@ -50,6 +60,7 @@ func parseTrust(args []string) (*trustArgs, error) {
 	fs.BoolVar(&o.replace, "replace", false, "")
 	fs.BoolVar(&o.json, "json", false, "")
 	fs.StringVar(&o.as, "as", "", "")
+	fs.StringVar(&o.address, "address", "", "")
 	rest, err := parse(fs, args, -1)
 	if err != nil {
 		return nil, err
@@ -76,10 +87,18 @@ func parseTrust(args []string) (*trustArgs, error) {
 		if o.name, err = keys.NormalizeName(rest[1]); err != nil {
 			return nil, usageError{err}
 		}
-		if o.action == "add" {
+		if o.action == "add" && !o.server() {
 			if err := keys.CheckClientName(o.name); err != nil {
 				return nil, usageError{err}
 			}
+		}
+	}
+	if o.address != "" {
+		if o.action != "add" || !o.server() {
+			return nil, usagef("--address goes with add server")
+		}
+		if _, err := keys.NormalizeAddress(o.address); err != nil {
+			return nil, usagef("--address: %w", err)
 		}
 	}
 	if n > 1 {
@@ -102,6 +121,10 @@ func runTrust(e *env, args []string) error {
 	err = keys.Update(o.path, nil, func(f *keys.File) error {
 		whose, entries, err := o.entries(f)
 		if err != nil {
+			return err
+		}
+		if o.server() {
+			told, err = o.changeServer(f, whose)
 			return err
 		}
 		change := o.add
@@ -191,11 +214,14 @@ func (o *trustArgs) list(out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	_, entries, err := o.entries(f)
+	whose, entries, err := o.entries(f)
 	if err != nil {
 		return err
 	}
 	all := []trusted{} // and not null
+	if whose == "peer" && f.Server != nil && !f.Server.Key.IsZero() {
+		all = append(all, trusted{keys.ServerName, f.Server.Key, f.Server.Key.Fingerprint()})
+	}
 	for _, name := range slices.Sorted(maps.Keys(*entries)) {
 		key := (*entries)[name]
 		all = append(all, trusted{name, key, key.Fingerprint()})

@@ -3,12 +3,15 @@ package main
 import (
 	"bytes"
 	"context"
+	"fmt"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -16,6 +19,8 @@ import (
 
 	"github.com/pysock/pysock/channel"
 	"github.com/pysock/pysock/cmd/internal/cli"
+	"github.com/pysock/pysock/keys"
+	"github.com/pysock/pysock/secure"
 	"github.com/pysock/pysock/server"
 )
 
@@ -157,6 +162,7 @@ func TestSendTakesWhatComesBack(t *testing.T) {
 func TestShellWord(t *testing.T) {
 	for in, want := range map[string]string{
 		"alice": "alice", "Zoë_1.2-3": "Zoë_1.2-3", "": "''", "-f": "'-f'", "a;b": "'a;b'", "$(x)": "'$(x)'", "it's": `'it'\''s'`,
+		"a\u009b": `$'a\u009b'`, "\x1b'\"": `$'\x1b\'\"'`, "\xff": `$'\xff'`,
 	} {
 		assert.Equal(t, want, shellWord(in))
 	}
@@ -178,4 +184,39 @@ func TestDump(t *testing.T) {
 	assert.Len(t, lines, showLines)
 	assert.Equal(t, "and 904 bytes more", lines[showLines-1])
 	assert.Len(t, dump(make([]byte, showLines*showBytes)), showLines)
+}
+
+func TestTextLineEscapesAll(t *testing.T) {
+	m := &channel.Message{Channel: "ne\u009bws", From: &channel.Peer{Name: "al\u0378ice"}, Body: []byte("a\n")}
+	assert.Equal(t, `al\u0378ice ne\u009bws a\n`, textLine(m, true))
+}
+
+func TestDescribeFitsTheTerminal(t *testing.T) {
+	files, err := family([]string{"alice"}, defaultAddress)
+	require.NoError(t, err)
+	at := &net.TCPAddr{IP: net.ParseIP("2001:db8:1111:2222:3333:4444:5555:6666"), Port: 65535}
+	open, none := *files[0], *files[0]
+	open.Open, none.Clients = true, nil
+	for _, f := range []*keys.File{files[0], &open, &none} {
+		var b bytes.Buffer
+		describe(&b, f, at, server.Limits{MaxSessions: 10_000_000})
+		for line := range strings.Lines(b.String()) {
+			assert.LessOrEqual(t, len(line), 80+len("\n"), line)
+		}
+	}
+}
+
+func TestLostError(t *testing.T) {
+	for _, c := range []struct {
+		err  error
+		want string
+	}{
+		{&channel.LostError{Err: &secure.TruncatedError{During: "stream"}}, "the connection to the server was lost (it ended without a goodbye)"},
+		{&channel.LostError{Err: fmt.Errorf("read: %w", syscall.ECONNRESET)}, "the connection to the server was lost (it was reset)"},
+		{&channel.LostError{}, "the connection to the server was lost"},
+		{&channel.LostError{Err: io.ErrClosedPipe}, "the connection to the server was lost: io: read/write on closed pipe"},
+		{io.ErrClosedPipe, "io: read/write on closed pipe"},
+	} {
+		assert.EqualError(t, lostError("the server", c.err), c.want)
+	}
 }

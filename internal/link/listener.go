@@ -9,7 +9,7 @@ import (
 )
 
 // backlog is how many streams wait to be accepted by a Listener; the next is answered busy.
-const backlog = 16
+const backlog = 128
 
 // Addr names a stream, and at whose end it is.
 type Addr struct {

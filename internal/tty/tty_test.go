@@ -1,6 +1,7 @@
 package tty
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -41,6 +42,30 @@ func TestReadPassphraseFile(t *testing.T) {
 	require.ErrorIs(t, err, os.ErrNotExist)
 	_, err = ReadPassphraseFile(t.TempDir())
 	require.Error(t, err)
+}
+
+func TestPassphraseFileOfOthers(t *testing.T) {
+	if !hasModes {
+		return // nothing says who can read a file
+	}
+	path := filepath.Join(t.TempDir(), "it's")
+	require.NoError(t, os.WriteFile(path, []byte("horse\n"), 0o600))
+	for _, mode := range []os.FileMode{0o640, 0o604, 0o620, 0o444} {
+		require.NoError(t, os.Chmod(path, mode))
+		_, err := ReadPassphraseFile(path)
+		require.ErrorContains(t, err, "other users can get at it, its mode is "+fmt.Sprintf("%04o", mode)+"; run chmod 600 '")
+		require.ErrorContains(t, err, `/it'\''s'`)
+	}
+	require.NoError(t, os.Chmod(path, 0o400))
+	got, err := ReadPassphraseFile(path)
+	require.NoError(t, err)
+	assert.Equal(t, "horse", string(got))
+}
+
+func TestShellPath(t *testing.T) {
+	for in, want := range map[string]string{"a/b-1.x_y": "a/b-1.x_y", "Zoë": "Zoë", "-f": "./-f", "a b": "'a b'", "-a b": "'./-a b'"} {
+		assert.Equal(t, want, shellPath(in))
+	}
 }
 
 func TestPrintable(t *testing.T) {

@@ -14,6 +14,7 @@ import (
 func TestOneLine(t *testing.T) {
 	assert.Equal(t, "plain “text”", OneLine(errors.New("plain “text”")))
 	assert.Equal(t, `"a\nb"`, OneLine(errors.New("a\nb")))
+	assert.Equal(t, `"\x9b31mred"`, OneLine(errors.New("\x9b31mred")))
 	assert.Equal(t, `"\x1b[31mred"`, OneLine(errors.New("\x1b[31mred")))
 }
 
