@@ -16,6 +16,10 @@ import (
 // sender and nobody else. So a handler that waits for an answer for which its own channel must be handled again waits until its ctx ends:
 // HandleConcurrent is for those, and for handlers that take long.
 //
+// A message of more than 64 KiB counts against what its connection may hold until its handler returns. A handler should therefore not wait for another large
+// message from the same peer, nor send large messages itself where the peer's handlers do that too: both may then wait for each other. Large answers are
+// counted apart: to wait for one, or to give one, is safe.
+//
 // A request that the handler has not answered by Reply is answered when the handler returns: with its error or, if that is nil,
 // with an empty body. An *Error or a Code goes to the asker as it is, another error as CodeFailed with its text. What a handler
 // of a plain message returns is logged. A panic is logged with its stack, is CodeInternal to the asker, and ends nothing else.

@@ -138,3 +138,15 @@ func TestGate(t *testing.T) {
 		require.NoError(t, g.run(t.Context(), func() error { return nil }))
 	})
 }
+
+// Who is gone when its turn comes costs nothing.
+func TestGateAfterCancel(t *testing.T) {
+	g := NewGate(1)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for range 100 { // select takes the free place or ctx at random
+		err := g.run(ctx, func() error { t.Error("computed for nobody"); return nil })
+		require.ErrorIs(t, err, context.Canceled)
+	}
+	require.NoError(t, g.run(t.Context(), func() error { return nil }))
+}

@@ -163,6 +163,9 @@ func (g *Gate) run(ctx context.Context, f func() error) error {
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
+		if ctx.Err() != nil { // it ended while we waited: nobody is there to compute for
+			return context.Cause(ctx)
+		}
 	}
 	done := make(chan error, 1)
 	go func() { done <- f() }()

@@ -144,21 +144,6 @@ func TestCrowd(t *testing.T) {
 	require.GreaterOrEqual(t, w.Server.Stats().HandshakesCrowded, uint64(30))
 }
 
-// enter is a client of our own making: it has a key, and writes what it likes.
-func enter(t *testing.T, w *testworld.World, name string) *secure.Conn {
-	t.Helper()
-	raw, err := net.Dial("tcp", w.Address)
-	require.NoError(t, err)
-	hello, err := (&wire.Hello{MaxMessage: wire.DefaultMaxMessage, Name: name}).Append(nil)
-	require.NoError(t, err)
-	conn, err := secure.Initiate(context.Background(), raw, &secure.Config{
-		Key: w.Files[name].Private, Hello: hello, VerifyPeer: func(keys.PublicKey) error { return nil },
-	})
-	require.NoError(t, err)
-	t.Cleanup(func() { conn.CloseNow() })
-	return conn
-}
-
 // TestBadFrames breaks the protocol behind a good handshake: the connection is closed with a reason, and nobody else notices.
 func TestBadFrames(t *testing.T) {
 	w := testworld.New(t, []string{"alice", "mallory"}, withEcho)
@@ -178,7 +163,7 @@ func TestBadFrames(t *testing.T) {
 		"10,000 opens":           many(func(i uint32) []byte { return wire.AppendOpenStream(nil, 2*i+1, "x") }),
 		"10,000 channels":        many(func(i uint32) []byte { return wire.AppendChannel(nil, i%1024+1, "c") }),
 	} {
-		conn := enter(t, w, "mallory")
+		conn := w.Raw("mallory")
 		wrote := make(chan struct{})
 		go func() {
 			defer close(wrote)
@@ -198,14 +183,7 @@ func TestBadFrames(t *testing.T) {
 func lastReason(t *testing.T, name string, conn io.Reader) wire.Reason {
 	t.Helper()
 	for {
-		var head [wire.HeaderSize]byte
-		_, err := io.ReadFull(conn, head[:])
-		require.NoError(t, err, name)
-		h, err := wire.ParseHeader(head[:])
-		require.NoError(t, err, name)
-		payload := make([]byte, h.Len)
-		_, err = io.ReadFull(conn, payload)
-		require.NoError(t, err, name)
+		h, payload := testworld.ReadFrame(t, conn)
 		if h.Type == wire.TypeClose {
 			r, err := wire.ParseReason(h.Type, payload)
 			require.NoError(t, err, name)

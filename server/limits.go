@@ -9,24 +9,29 @@ import (
 //
 // The memory that a server needs at the very most, with every client abusing every limit at once, is
 //
-//	MaxHandshakes × 32 KiB
+//	2 × MaxHandshakes × 32 KiB
 //	+ MaxSessions × ( 16 KiB
-//	                + MaxChannels × 64 KiB                  received, guaranteed to each channel
-//	                + 4 MiB + MaxMessage                    received, large messages and grown windows
+//	                + 4 × MaxChannels × 64 KiB              received, guaranteed to each channel
+//	                + 4 × 4 MiB                             received, grown windows
+//	                + MaxMessage                            received, large messages until their handlers return
 //	                + MaxStreams × StreamWindow             received on streams of the server's application
 //	                + MaxPipes × 2 × PipeWindow             relayed, waiting for the other end
 //	                + 1 MiB + MaxMessage )                  waiting to be sent
 //
-// which Memory computes. A session that is idle holds the 16 KiB; one whose peers read holds little more.
+// which Memory computes. The factor of 4 is what the smallest messages take in memory for each byte that they cost in credit. A session that is idle holds the 16 KiB; one whose peers read holds little more.
 type Limits struct {
 	// MaxSessions is how many sessions there may be at once, transient ones included; 0 for 10,000. One more is refused with CodeLimit.
+	// A session counts until its connection has ended and its handlers have returned.
 	MaxSessions int
 
-	// MaxTransient is how many transient sessions of one key there may be at once; 0 for 16.
+	// MaxTransient is how many transient sessions of one key there may be at once; 0 for 16. They count as for MaxSessions. So many
+	// sessions of one key that are not transient and were cut may also have handlers that do not return though their ctx has ended.
 	MaxTransient int
 
-	// MaxHandshakes is how many connections may be in their handshake at once; 0 for 512. One more ends the one that has been
-	// in it longest: honest ones take milliseconds.
+	// MaxHandshakes is how many connections may be in their handshake at once; 0 for 512. One more waits to be accepted, up to 10 ms for each
+	// of them in all, which comes back within minutes; then it ends the oldest of those from the
+	// address (for IPv6 the /64 network) that has the most. Those that were ended count too until nothing is left of them, and if they and the
+	// others are twice as many a new connection is closed at once.
 	MaxHandshakes int
 
 	// MaxChannels is how many channels one client may send on; 0 for 64, at least 64, at most 1,024.
@@ -54,6 +59,7 @@ const (
 	handshakeMemory = 32 << 10
 	sessionMemory   = 16 << 10
 	queueMemory     = 1 << 20
+	smallest        = 4 // bytes of memory for each byte of credit, of empty messages
 )
 
 func (l Limits) withDefaults() Limits {
@@ -80,10 +86,9 @@ func (l Limits) withDefaults() Limits {
 func (l Limits) Memory() int64 {
 	l = l.withDefaults()
 	session := sessionMemory +
-		l.MaxChannels*flow.Guaranteed +
-		flow.GrowShare + l.MaxMessage +
+		smallest*(l.MaxChannels*flow.Guaranteed+flow.GrowShare) + l.MaxMessage +
 		l.MaxStreams*l.StreamWindow +
 		l.MaxPipes*2*l.PipeWindow +
 		queueMemory + l.MaxMessage
-	return int64(l.MaxHandshakes)*handshakeMemory + int64(l.MaxSessions)*int64(session)
+	return 2*int64(l.MaxHandshakes)*handshakeMemory + int64(l.MaxSessions)*int64(session)
 }

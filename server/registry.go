@@ -2,31 +2,42 @@ package server
 
 import (
 	"iter"
+	"slices"
 	"time"
 
 	"github.com/pysock/pysock/channel"
+	"github.com/pysock/pysock/keys"
 )
 
-// join makes room for a session that is about to be welcomed.
-func (s *Server) join(sess *Session) error {
+// join makes room for a session that is about to be welcomed, and takes it off the handshakes, so that a newer one cannot push it out.
+func (s *Server) join(sess *Session, h *handshake) error {
+	key := sess.peer.Key
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if !sess.isTransient {
+		s.cutLingering(key)
+	}
 	switch {
+	case h.gone:
+		return &channel.Error{Code: channel.CodeLimit} // which it will not hear
 	case s.draining:
 		return &channel.Error{Code: channel.CodeShutdown}
 	case len(s.open)+s.joining >= s.limits.MaxSessions:
 		return &channel.Error{Code: channel.CodeLimit, Text: "the server is full"}
-	case sess.isTransient && s.transient[sess.peer.Key] >= s.limits.MaxTransient:
+	case sess.isTransient && s.transient[key] >= s.limits.MaxTransient:
 		return &channel.Error{Code: channel.CodeLimit, Text: "too many transient sessions of this key"}
-	case !s.admission.admits(sess.peer.Key, sess.peer.Name):
+	case !sess.isTransient && len(s.lasting[key]) >= s.limits.MaxTransient+2:
+		return &channel.Error{Code: channel.CodeLimit, Text: "handlers of this key's earlier sessions still run"}
+	case !s.admission.admits(key, sess.peer.Name):
 		return &channel.Error{Code: channel.CodeRevoked} // the list was reloaded meanwhile
 	}
-	if there := s.byName[sess.peer.Name]; there != nil && there.peer.Key != sess.peer.Key {
+	if there := s.byName[sess.peer.Name]; there != nil && there.peer.Key != key {
 		return &channel.Error{Code: channel.CodeNameTaken}
 	}
+	s.handshakes.remove(h)
 	s.joining++
 	if sess.isTransient {
-		s.transient[sess.peer.Key]++
+		s.transient[key]++
 	}
 	return nil
 }
@@ -48,24 +59,51 @@ func (s *Server) releaseTransient(sess *Session) {
 	}
 }
 
-// enterSession makes a session one that can be found, and ends an older one of the same key.
-func (s *Server) enterSession(sess *Session) {
+// enterSession makes a session one that can be found, and ends an older one of the same key. If it may not enter any more the code says why,
+// and it is only counted.
+func (s *Server) enterSession(sess *Session) channel.Code {
+	key := sess.peer.Key
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.joining--
 	s.open[sess] = struct{}{}
+	s.connected++
+	if !sess.isTransient {
+		s.cutLingering(key)
+		s.lasting[key] = append(s.lasting[key], sess)
+	}
+	switch {
+	case s.draining:
+		s.counters.refused.Add(1)
+		return channel.CodeShutdown
+	case !s.admission.admits(key, sess.peer.Name):
+		s.counters.refused.Add(1)
+		return channel.CodeRevoked
+	}
 	s.sessions[sess] = struct{}{}
 	s.counters.sessions.Add(1)
 	if sess.isTransient {
-		return
+		return 0
 	}
 	if older := s.byName[sess.peer.Name]; older != nil {
 		s.end(older, channel.CodeReplaced, "")
 	}
 	s.byName[sess.peer.Name] = sess
+	return 0
 }
 
-// leave forgets a session that has ended.
+// cutLingering cuts the sessions of a key that were replaced or closed and have not ended, save for the newest: a client that connects again and
+// again keeps no more than one of those, and the one that it has. Call it with mu held.
+func (s *Server) cutLingering(key keys.PublicKey) {
+	all := s.lasting[key]
+	for i, sess := range all {
+		if i < len(all)-1 {
+			s.cut(sess)
+		}
+	}
+}
+
+// leave forgets a session that has begun to end.
 func (s *Server) leave(sess *Session) {
 	if s.forget(sess) {
 		// A long session counts as a visit when it ends, too, unless the name was released meanwhile.
@@ -75,7 +113,7 @@ func (s *Server) leave(sess *Session) {
 	}
 }
 
-// forget takes a session out of the registry. It reports whether its name is one of the book's.
+// forget makes a session one that cannot be found any more. It reports whether its name is one of the book's.
 func (s *Server) forget(sess *Session) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -83,7 +121,6 @@ func (s *Server) forget(sess *Session) bool {
 		return false
 	}
 	delete(s.sessions, sess)
-	s.releaseTransient(sess)
 	if s.byName[sess.peer.Name] == sess {
 		delete(s.byName, sess.peer.Name)
 	}
@@ -91,17 +128,51 @@ func (s *Server) forget(sess *Session) bool {
 	return !listed
 }
 
-// ended counts a session out whose connection has ended.
+// disconnected notes that a session's connection has ended. Its handlers may still run.
+func (s *Server) disconnected(sess *Session) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.connected--
+	s.notify()
+}
+
+// ended counts a session out that holds nothing any more.
 func (s *Server) ended(sess *Session) {
+	key := sess.peer.Key
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.open, sess)
+	s.releaseTransient(sess)
+	if !sess.isTransient {
+		rest := slices.DeleteFunc(s.lasting[key], func(other *Session) bool { return other == sess })
+		if s.lasting[key] = rest; len(rest) == 0 {
+			delete(s.lasting, key)
+		}
+	}
 	s.notify()
+}
+
+// notify wakes those who wait for sessions and handshakes to end. Call it with mu held.
+func (s *Server) notify() {
+	if s.changed != nil {
+		close(s.changed)
+		s.changed = nil
+	}
 }
 
 // end ends a session and its pipes at once. It does not wait. Call it with mu held.
 func (s *Server) end(sess *Session, code channel.Code, text string) {
-	s.ending.Go(func() { sess.link.Kick(code, text) })
+	if !s.cutting { // else it is being cut
+		s.ending.Go(func() { sess.link.Kick(code, text) })
+	}
+}
+
+// cut ends a session without a word, and its handlers' ctx. It does not wait. Call it with mu held.
+func (s *Server) cut(sess *Session) {
+	if !sess.cut {
+		sess.cut = true
+		s.ending.Go(func() { sess.link.Cut(channel.ErrClosed) })
+	}
 }
 
 // Session finds the session of a name. Transient sessions are not found.

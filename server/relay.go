@@ -31,7 +31,7 @@ func (s *Session) connect(stream *link.Stream, open wire.PipeOpen) error {
 		return channel.CodeUnknownPeer
 	}
 	if srv.AllowPipe != nil {
-		if err := srv.AllowPipe(s.peer, target.peer); err != nil {
+		if err := srv.ask("AllowPipe", s.peer, func() error { return srv.AllowPipe(s.peer, target.peer) }); err != nil {
 			return err
 		}
 	}
@@ -43,12 +43,12 @@ func (s *Session) connect(stream *link.Stream, open wire.PipeOpen) error {
 		return channel.CodeBusy
 	}
 	srv.counters.pipes.Add(1)
-	closed := func() {
-		s.pipes.Add(-1)
-		target.pipes.Add(-1)
-	}
-	if err := link.Relay(stream, target.link, open, srv.limits.PipeWindow, closed); err != nil {
-		closed()
+	// Each side's place is free when the pipe has ended there: what the other does must not hold it.
+	here := func() { s.pipes.Add(-1) }
+	there := func() { target.pipes.Add(-1) }
+	if err := link.Relay(stream, target.link, open, srv.limits.PipeWindow, here, there); err != nil {
+		here()
+		there()
 		return channel.CodeGone
 	}
 	return nil

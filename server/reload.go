@@ -7,13 +7,24 @@ import (
 	"github.com/pysock/pysock/keys"
 )
 
+// identity is the public key of a key file, whose Public may be left zero if it has the private key.
+func identity(f *keys.File) keys.PublicKey {
+	if f.Private != nil {
+		return f.Private.Public()
+	}
+	return f.Public
+}
+
 // Reload replaces the list of clients with that of a key file, which must have the same identity. Sessions of keys that are no longer on it, or
-// are there under another name, end at once, and so do their pipes. On an error the old list stays.
+// are there under another name, end at once, and so do their pipes; so do those that are being welcomed meanwhile. On an error the old list stays.
 func (s *Server) Reload(f *keys.File) error {
 	if err := s.start(); err != nil {
 		return err
 	}
-	if f == nil || f.Public != s.Keys.Public {
+	if f == nil {
+		return errors.New("server: Reload needs a key file")
+	}
+	if identity(f) != s.Keys.Private.Public() {
 		return errors.New("server: the key file is of another identity: restart the server to change its key")
 	}
 	a, err := newAdmission(f)

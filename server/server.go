@@ -33,10 +33,11 @@ type Server struct {
 	Names *Names
 
 	// AllowPipe decides whether a client may open a pipe to another; the error's text goes to the opener if it is a *channel.Error. If it is nil all may.
-	// It is called while the opener's session waits, so it must not block.
+	// It is called while the opener's session waits, so it must not block. A panic is logged and refuses the pipe with CodeInternal.
 	AllowPipe func(from, to channel.Peer) error
 
-	// AllowGroups decides whether a client may join groups when it connects. If it is nil none may.
+	// AllowGroups decides whether a client may join groups when it connects. If it is nil none may. On an open server a name that peer has not had
+	// before is claimed only after that, and peer does not enter if somebody else has it. A panic is logged and refuses the client with CodeInternal.
 	AllowGroups func(peer channel.Peer, groups []string) error
 
 	// DrainTimeout is how long Serve takes to drain when its ctx ends; 0 for 10 s.
@@ -45,7 +46,7 @@ type Server struct {
 	// HandshakeTimeout bounds a client's handshake; 0 for 10 s.
 	HandshakeTimeout time.Duration
 
-	// Logger takes panics and errors of handlers, and failures to accept connections; nil for slog.Default().
+	// Logger takes panics of handlers and policies, errors of handlers, and failures to accept connections; nil for slog.Default().
 	Logger *slog.Logger
 
 	listeners link.Listeners // for streams
@@ -59,24 +60,30 @@ type Server struct {
 	ctx    context.Context // ends when no more handshakes may go on
 	cancel context.CancelFunc
 
-	ending sync.WaitGroup // goroutines that end sessions
+	ending sync.WaitGroup // goroutines that end sessions; none is added once cutting is set and handshakes have ended
 
 	mu         sync.Mutex
 	admission  admission
 	draining   bool
 	accepting  map[net.Listener]struct{}
 	handshakes handshakes
-	open       map[*Session]struct{}  // all whose connection has not ended
-	sessions   map[*Session]struct{}  // of these, those whose end has not begun
-	byName     map[string]*Session    // those that can be addressed
-	transient  map[keys.PublicKey]int // how many of a key
-	joining    int                    // sessions that are being welcomed
-	changed    chan struct{}          // closed and replaced when a session or a handshake ended; nil while nobody waits
+	patience   patience
+	cutting    bool                          // all sessions are being cut
+	open       map[*Session]struct{}         // all that hold memory or run handlers
+	connected  int                           // of these, those whose connection has not ended
+	sessions   map[*Session]struct{}         // of these, those whose end has not begun
+	byName     map[string]*Session           // those that can be addressed
+	transient  map[keys.PublicKey]int        // how many of a key are open or joining
+	lasting    map[keys.PublicKey][]*Session // those that are open and not transient, the newest last
+	joining    int                           // sessions that are being welcomed
+	changed    chan struct{}                 // closed and replaced when a session or a handshake ended; nil while nobody waits
 }
 
 // start makes the server ready, once.
 func (s *Server) start() error {
 	s.setup.Do(func() {
+		s.mu.Lock() // others may ask for sessions before Serve is called
+		defer s.mu.Unlock()
 		if s.Keys == nil || s.Keys.Private == nil {
 			s.err = errors.New("server: Keys with a private key is required: keys.Load reads it from a key file")
 			return
@@ -97,6 +104,7 @@ func (s *Server) start() error {
 		s.sessions = make(map[*Session]struct{})
 		s.byName = make(map[string]*Session)
 		s.transient = make(map[keys.PublicKey]int)
+		s.lasting = make(map[keys.PublicKey][]*Session)
 	})
 	return s.err
 }

@@ -162,6 +162,15 @@ func TestReload(t *testing.T) {
 	_, err = w.TryDial("bob", nil)
 	require.ErrorIs(t, err, channel.CodeUnknownKey)
 	require.Error(t, w.Server.Reload(w.Files["alice"]))
+	require.Error(t, w.Server.Reload(nil))
+
+	// A file made by a program may leave the public key out.
+	other := testworld.NewKey(t, "server")
+	other.Public = keys.PublicKey{}
+	require.ErrorContains(t, w.Server.Reload(other), "another identity")
+	same := list
+	same.Public = keys.PublicKey{}
+	require.NoError(t, w.Server.Reload(&same))
 }
 
 func TestShutdownDrains(t *testing.T) {
@@ -192,4 +201,19 @@ func TestShutdownDrains(t *testing.T) {
 	require.NoError(t, <-down)
 	<-c.Context().Done()
 	require.ErrorIs(t, context.Cause(c.Context()), channel.CodeShutdown)
+}
+
+// TestAsksBeforeItServes asks a server for what there is while another goroutine lets it begin to serve.
+func TestAsksBeforeItServes(t *testing.T) {
+	srv := &server.Server{Keys: testworld.NewKey(t, keys.ServerName)}
+	done := make(chan error, 1)
+	go func() { done <- srv.Serve(context.Background(), newPipeListener()) }()
+	for range srv.Sessions() {
+		t.Error("a session")
+	}
+	_, found := srv.Session("alice")
+	require.False(t, found)
+	require.Zero(t, srv.Stats())
+	require.NoError(t, srv.Close())
+	require.ErrorIs(t, <-done, server.ErrServerClosed)
 }

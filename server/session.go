@@ -20,6 +20,7 @@ type Session struct {
 	since       time.Time
 	link        *link.Link // set before the session can be found
 	pipes       atomic.Int64
+	cut         bool // guarded by server.mu: the server cuts it
 }
 
 var _ channel.Conn = (*Session)(nil)
@@ -33,12 +34,18 @@ func (s *Session) begin(conn *secure.Conn, peerMax uint32) {
 		MaxChannels: srv.limits.MaxChannels, MaxStreams: srv.limits.MaxStreams, StreamWindow: srv.limits.StreamWindow,
 		Logger: srv.logger(),
 	})
-	srv.enterSession(s)
+	code := srv.enterSession(s)
 	context.AfterFunc(s.link.Context(), func() {
 		srv.leave(s)
 		<-s.link.Done() // a few seconds at most
+		srv.disconnected(s)
+		s.link.Wait() // as long as handlers take
 		srv.ended(s)
 	})
+	if code != 0 {
+		s.link.Kick(code, "") // before Run, so that no handler is called
+		return
+	}
 	s.link.Run()
 }
 

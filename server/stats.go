@@ -18,12 +18,13 @@ type counters struct {
 // Stats is what a server has to tell operators.
 type Stats struct {
 	Sessions   int // sessions there are now
-	Handshakes int // connections that are in their handshake now
+	Ending     int // sessions that have ended, but still say so or have handlers that run; they count as sessions for Limits
+	Handshakes int // connections that are in their handshake now; up to twice Limits.MaxHandshakes while some are made to leave
 	Pipes      int // pipes that are relayed now
 
 	SessionsBegun     uint64 // clients that were let in since the server began
 	HandshakesFailed  uint64 // connections that ended before a key was proven
-	HandshakesCrowded uint64 // of these, those that made room for newer ones
+	HandshakesCrowded uint64 // of these, those that made room for newer ones, or found none
 	SessionsRefused   uint64 // clients that proved a key and were not let in
 	PipesBegun        uint64 // pipes that were connected
 	PipesRefused      uint64 // pipes that were not
@@ -41,7 +42,8 @@ func (s *Server) Stats() Stats {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	st.Sessions, st.Handshakes = len(s.sessions), s.handshakes.Len()
+	st.Sessions, st.Ending = len(s.sessions), len(s.open)-len(s.sessions)
+	st.Handshakes = s.handshakes.pending()
 	for sess := range s.sessions {
 		st.Pipes += int(sess.pipes.Load())
 	}

@@ -26,8 +26,13 @@ type Credit struct {
 // A Waiter is a message that waits for its credit.
 type Waiter struct {
 	cost  uint64
+	at    uint64
 	ready chan struct{}
 }
+
+// At is what Sent was before the credit was reserved: the message must be sent when all of that has been, because the receiver's rules go by the order in
+// which messages come. It is set when Ready is closed.
+func (w *Waiter) At() uint64 { return w.at }
 
 // Ready is closed when the credit has been reserved for the waiter.
 func (w *Waiter) Ready() <-chan struct{} { return w.ready }
@@ -36,7 +41,7 @@ func (w *Waiter) Ready() <-chan struct{} { return w.ready }
 func NewCredit() Credit { return Credit{Allowed: Guaranteed} }
 
 // Reserve takes credit for a message if there is enough of it and nobody
-// waits already, so that messages keep their order.
+// waits already, so that messages keep their order. The message must be sent when all that Sent counted before has been.
 func (c *Credit) Reserve(cost uint64) bool {
 	if len(c.queue) > 0 || c.Allowed-c.Sent < cost {
 		return false
@@ -86,32 +91,43 @@ func (c *Credit) Announce() (cost uint64, ok bool) {
 func (c *Credit) Waiting() bool { return len(c.queue) > 0 && (c.asked == 0 || c.abandoned) }
 
 // Update takes the receiver's totals over and gives the waiters what they can have. It returns how much is to be
-// skipped: credit that was granted to a message that nobody waits for any more, beyond what a channel is guaranteed. Sent counts it already.
-func (c *Credit) Update(taken, allowed uint64) (skip uint64, err error) {
+// skipped: credit that was granted to a message that nobody waits for any more, and that is not for small ones. Sent counts it already, behind the total at.
+func (c *Credit) Update(taken, allowed uint64) (skip, at uint64, err error) {
 	if taken < c.Taken || taken > c.Sent || allowed < c.Allowed || allowed < taken {
-		return 0, ErrCredit
+		return 0, 0, ErrCredit
 	}
+	ordinary := max(c.Allowed, taken+Guaranteed)
 	c.Taken, c.Allowed = taken, allowed
-	granted, unused := uint64(0), false
 	if c.asked > 0 && c.Allowed >= c.asked {
-		granted, unused = c.asked, c.abandoned
+		granted, unused := c.asked, c.abandoned
 		c.asked, c.abandoned = 0, false
+		if unused {
+			c.serve(min(ordinary, allowed))
+			if granted > c.Sent {
+				skip, at = granted-c.Sent, c.Sent
+				c.Sent = granted
+			}
+		}
 	}
 	c.advance()
-	if unused && granted > c.Sent+Guaranteed {
-		skip = granted - c.Sent - Guaranteed
-		c.Sent += skip
-	}
-	return skip, nil
+	return skip, at, nil
 }
 
 // advance reserves credit for the waiters in front, as far as it goes. A large message behind an
 // announcement that was given up waits until that one is answered, because a channel has only one.
-func (c *Credit) advance() {
-	for len(c.queue) > 0 && c.Allowed-c.Sent >= c.queue[0].cost {
+func (c *Credit) advance() { c.serve(c.Allowed) }
+
+// serve is advance with a total of its own for messages that need no announcement.
+func (c *Credit) serve(ordinary uint64) {
+	for len(c.queue) > 0 {
 		w := c.queue[0]
+		to := c.Sent + w.cost
+		if to > c.Allowed || w.cost <= Guaranteed && to > ordinary {
+			return
+		}
 		c.queue[0] = nil
 		c.queue = c.queue[1:]
+		w.at = c.Sent
 		c.Sent += w.cost
 		close(w.ready)
 	}

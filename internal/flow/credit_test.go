@@ -17,8 +17,9 @@ func ready(w *Waiter) bool {
 
 func update(t *testing.T, c *Credit, taken, allowed uint64) (skip uint64) {
 	t.Helper()
-	skip, err := c.Update(taken, allowed)
+	skip, at, err := c.Update(taken, allowed)
 	require.NoError(t, err)
+	require.LessOrEqual(t, at+skip, c.Sent)
 	return skip
 }
 
@@ -109,7 +110,7 @@ func TestAnnounceOnlyWhatNeedsIt(t *testing.T) {
 	require.True(t, c.Reserve(2*Guaranteed), "there is credit")
 }
 
-// What is granted to a message that was given up goes to those behind it; the rest is skipped, but for what a channel has in any case.
+// What is granted to a message that was given up goes to large ones behind it; the rest is skipped, because it is not for small ones.
 func TestAbandonedAnnouncement(t *testing.T) {
 	const large = 50 * Guaranteed
 	begin := func() (c Credit) {
@@ -123,15 +124,17 @@ func TestAbandonedAnnouncement(t *testing.T) {
 	}
 	t.Run("nobody behind", func(t *testing.T) {
 		c := begin()
-		require.EqualValues(t, large-Guaranteed, update(t, &c, 0, 1000+large))
-		require.EqualValues(t, 1000+large-Guaranteed, c.Sent)
+		require.EqualValues(t, large, update(t, &c, 0, 1000+large))
+		require.EqualValues(t, 1000+large, c.Sent)
+		require.False(t, c.Reserve(1))
+		update(t, &c, 1000+large, 1000+large+Guaranteed)
 		require.True(t, c.Reserve(Guaranteed))
 	})
 	t.Run("smaller ones sent since", func(t *testing.T) {
 		c := begin()
 		require.True(t, c.Reserve(500), "there is credit for it")
-		require.EqualValues(t, large-Guaranteed-500, update(t, &c, 0, 1000+large), "answered, though less is left than was asked for")
-		require.EqualValues(t, 1000+large-Guaranteed, c.Sent)
+		require.EqualValues(t, large-500, update(t, &c, 0, 1000+large), "answered, though less is left than was asked for")
+		require.EqualValues(t, 1000+large, c.Sent)
 		c.Wait(2 * Guaranteed)
 		_, ok := c.Announce()
 		require.True(t, ok, "the next")
@@ -142,12 +145,29 @@ func TestAbandonedAnnouncement(t *testing.T) {
 		_, ok := c.Announce()
 		require.False(t, ok)
 		require.True(t, c.Waiting())
-		require.EqualValues(t, 19*Guaranteed, update(t, &c, 0, 1000+large))
+		require.EqualValues(t, 20*Guaranteed, update(t, &c, 0, 1000+large))
 		require.True(t, ready(second))
 		require.False(t, ready(third))
 		cost, ok := c.Announce()
 		require.True(t, ok)
 		require.EqualValues(t, 30*Guaranteed, cost)
+	})
+	t.Run("small ones before a large one", func(t *testing.T) {
+		c := begin()
+		small, second, third := c.Wait(Guaranteed), c.Wait(30*Guaranteed), c.Wait(Guaranteed)
+		require.False(t, ready(small), "1000 are used")
+		require.EqualValues(t, 19*Guaranteed, update(t, &c, 1000, 1000+large), "small has what the window has in any case")
+		require.True(t, ready(small))
+		require.True(t, ready(second))
+		require.False(t, ready(third), "it is not what was announced")
+		update(t, &c, 1000, 1000+large+Guaranteed)
+		require.True(t, ready(third))
+	})
+	t.Run("more than was asked for", func(t *testing.T) {
+		c := begin()
+		small := c.Wait(Guaranteed)
+		require.EqualValues(t, large, update(t, &c, 0, 1000+large+Guaranteed))
+		require.True(t, ready(small), "that is for all")
 	})
 	t.Run("all used", func(t *testing.T) {
 		c := begin()
@@ -169,7 +189,7 @@ func TestUpdateRefuses(t *testing.T) {
 			c.Reserve(1000)
 			update(t, &c, 100, 2*Guaranteed)
 			before := c
-			_, err := c.Update(totals[0], totals[1])
+			_, _, err := c.Update(totals[0], totals[1])
 			require.ErrorIs(t, err, ErrCredit)
 			require.Equal(t, before, c)
 		})

@@ -9,23 +9,29 @@ type Window struct {
 	Taken   uint64 // what the application has taken, as of the last Open
 	Allowed uint64 // how far the sender may go; Release does not take it back
 
+	// Ordinary is how far messages may go that need no announcement. What Allowed is beyond it was granted to an announced message, and
+	// a body is what it was granted for: many small messages take several times the memory that their cost says.
+	Ordinary uint64
+
 	size    uint64 // what Allowed is ahead of Taken when the window is opened
 	grownAt uint64 // Taken when size last changed
 	pooled  uint64 // what the window holds of the pool
+	held    uint64 // of it, what is for messages in the hands of handlers
 	want    uint64 // total that an announcement waits for, 0 if none
+	over    bool   // Release was called
 }
 
 // NewWindow is the window of a channel that was just opened.
-func NewWindow() Window { return Window{Allowed: Guaranteed, size: Guaranteed} }
+func NewWindow() Window { return Window{Allowed: Guaranteed, Ordinary: Guaranteed, size: Guaranteed} }
 
 // ReportAt is the taken total at which the sender should hear from us again: when half of what is open
 // now has been used up.
 func (w *Window) ReportAt() uint64 { return w.Taken + (w.Allowed-w.Taken)/2 }
 
 // Announce notes that the sender waits for a message of the given cost behind what has been received. It
-// reports false if an announcement is open already.
+// reports false if an announcement is open already. One that the window has reached in the meantime is not: its sender sees that it is answered.
 func (w *Window) Announce(received, cost uint64) bool {
-	if w.want > 0 {
+	if w.want > w.Allowed {
 		return false
 	}
 	w.want = received + cost
@@ -53,35 +59,51 @@ func (w *Window) Open(taken uint64, p *Pool, grow bool) {
 		w.size *= 2
 		w.grownAt = w.Taken
 	}
-	w.Allowed = max(w.Allowed, w.open(p))
-	held := uint64(0)
-	if ahead := w.Allowed - w.Taken; ahead > Guaranteed {
-		held = ahead - Guaranteed
-	}
-	if held < w.pooled {
-		p.give(w.pooled - held)
-		w.pooled = held
-	}
+	w.Ordinary = max(w.Ordinary, w.open(p))
+	w.Allowed = max(w.Allowed, w.Ordinary)
+	w.settle(p)
 }
 
-// open is where Allowed may go: to the window's size if the pool has it, and to what is guaranteed in any case.
+// Hold keeps the part of a message of the given cost that is beyond what is guaranteed in the pool's books until Drop, however far the window
+// is opened meanwhile. It must be called before the message counts as taken.
+func (w *Window) Hold(cost uint64) { w.held += cost - Guaranteed }
+
+// Drop ends a Hold.
+func (w *Window) Drop(cost uint64, p *Pool) {
+	w.held -= cost - Guaranteed
+	w.settle(p)
+}
+
+// open is how far ordinary messages may go: to the window's size if the pool has it, and to what is guaranteed in any case.
 func (w *Window) open(p *Pool) uint64 {
 	to := w.Taken + w.size
 	if to <= w.Allowed {
-		return w.Allowed
+		return to
 	}
-	need := w.size - Guaranteed
-	if need > w.pooled {
-		if !p.grow(need - w.pooled) {
-			return w.Taken + Guaranteed + w.pooled
+	need, have := w.size-Guaranteed, w.pooled-w.held
+	if need > have {
+		if !p.grow(need - have) {
+			return w.Taken + Guaranteed + have
 		}
-		w.pooled = need
+		w.pooled = need + w.held
 	}
 	return to
 }
 
-// Release gives everything back to the pool.
+// settle gives back to the pool what neither the window nor a message that is held needs.
+func (w *Window) settle(p *Pool) {
+	need := w.held
+	if ahead := w.Allowed - w.Taken; ahead > Guaranteed && !w.over {
+		need += ahead - Guaranteed
+	}
+	if need < w.pooled {
+		p.give(w.pooled - need)
+		w.pooled = need
+	}
+}
+
+// Release gives everything back to the pool but what is held.
 func (w *Window) Release(p *Pool) {
-	p.give(w.pooled)
-	w.pooled, w.want = 0, 0
+	w.over, w.want = true, 0
+	w.settle(p)
 }

@@ -78,7 +78,8 @@ func TestPoolHoldsWhatWindowsHold(t *testing.T) {
 				w.Open(rapid.Uint64Range(w.Taken, received[i]).Draw(t, "taken"), p, len(announced) == 0)
 			case 2:
 				cost := rapid.Uint64Range(Guaranteed+1, maxMessage).Draw(t, "cost")
-				if w.Announce(received[i], cost) != !announced[i] {
+				waits := announced[i] && w.want > w.Allowed
+				if w.Announce(received[i], cost) == waits {
 					t.Fatal("one announcement at a time")
 				}
 				announced[i] = true
@@ -115,4 +116,22 @@ func TestPoolHoldsWhatWindowsHold(t *testing.T) {
 			t.Fatalf("%d are left", p.Used())
 		}
 	})
+}
+
+// What a handler has in its hands stays in the books, also when its channel has been refused meanwhile.
+func TestHoldOutlivesItsWindow(t *testing.T) {
+	p := NewPool(10 * Guaranteed)
+	w := NewWindow()
+	require.True(t, w.Announce(0, 10*Guaranteed))
+	require.True(t, w.Grant(p))
+	require.EqualValues(t, Guaranteed, w.Ordinary, "a grant is for a large message")
+	w.Hold(10 * Guaranteed)
+	require.EqualValues(t, 9*Guaranteed, p.Used(), "counted once")
+	w.Open(10*Guaranteed, p, false)
+	require.EqualValues(t, 11*Guaranteed, w.Ordinary)
+	require.EqualValues(t, 9*Guaranteed, p.Used())
+	w.Release(p)
+	require.EqualValues(t, 9*Guaranteed, p.Used())
+	w.Drop(10*Guaranteed, p)
+	require.Zero(t, p.Used())
 }

@@ -80,22 +80,15 @@ func (r *inRequest) Answer(ctx context.Context, enc channel.Encoding, body []byt
 		}
 	}
 	cutter := wire.CutAnswer(r.id, wire.EncodingFlags(uint8(enc)), body)
-	var q frameQueue
-	large := len(body) > largeBody
-	if large {
-		q.pushAll(&cutter)
-	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if err := l.awaitRoom(ctx, &r.ch.answers, len(body)); err != nil {
-		q.clear()
 		l.answerErrorNow(r, answerOf(err))
 		return err
 	}
-	if large {
-		l.sched.splice(&r.ch.answers, &q)
-	} else {
-		l.sched.pushAll(&r.ch.answers, &cutter)
+	if err := l.queueBody(&r.ch.answers, &cutter, len(body)); err != nil {
+		l.release(r)
+		return err
 	}
 	l.sched.answers++
 	l.release(r)

@@ -15,8 +15,10 @@ func (l *Link) Close(code channel.Code, text string) error {
 	l.mu.Lock()
 	if l.state == stateOpen {
 		l.beginClose(channel.ErrClosed, wire.Reason{Code: uint16(code), Text: text})
+		l.dropArrived()
 	}
 	l.mu.Unlock()
+	l.dropBodies()
 	<-l.done
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -133,8 +135,36 @@ func (l *Link) dropQueued() {
 	l.pings.due = false
 }
 
+// dropArrived drops the messages that no handler has begun and nobody has received: of a link that this side ends nothing more is taken. Call
+// it with mu held.
+func (l *Link) dropArrived() {
+	for _, ch := range l.in {
+		ch.queue, ch.spare = nil, nil
+		ch.batch.drop()
+	}
+	l.pulled.take()
+}
+
+// dropBodies drops what has come of messages and answers that are not whole, after the link has become deaf. It is called without mu, and not while the
+// reader acts on a frame of a body.
+func (l *Link) dropBodies() {
+	l.bodies.Lock()
+	defer l.bodies.Unlock()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, ch := range l.in {
+		ch.part, ch.partMsg = body{}, inMsg{}
+	}
+	for _, r := range l.requests {
+		if r.part.open {
+			r.part, r.partial = body{}, nil
+		}
+	}
+}
+
 // breach tells the other side what it did wrong, and ends the link.
 func (l *Link) breach(err error) {
+	defer l.dropBodies()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	r := wire.Reason{Code: wire.CodeProtocol, Text: err.Error()}
@@ -148,6 +178,7 @@ func (l *Link) breach(err error) {
 	}
 	l.broken = true
 	l.dropQueued()
+	l.dropArrived()
 	l.kick()
 }
 

@@ -24,6 +24,7 @@ func (l *Link) arrived(m inMsg) {
 	l.refresh()
 	ch := m.ch
 	switch {
+	case l.deaf.Load(): // it ended while the message was put together
 	case ch.refused.Load():
 		l.drop(m)
 	case l.route(ch) != nil:

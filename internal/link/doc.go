@@ -12,13 +12,15 @@
 //
 // Link.mu guards all of a link's state but what only its reader touches; nothing is written to the connection and nobody's code is called under it, but for
 // Relay's closed. The locks of two links are never held together: what one link's reader or writer has to tell another (relay.go) it tells without its own lock.
-// Below Link.mu come, each on its own, a request's mu, a stream's readMu and a deadline's mu; above it a stream's writeMu and the mu of Listeners.
+// Below Link.mu come, each on its own, a request's mu, a stream's readMu, a deadline's mu and a batch's mu; above it a stream's writeMu, Link.bodies and the mu
+// of Listeners.
 //
 // # Memory
 //
 // What the other side can make a link hold is bounded, also while it does not read what it is sent:
 //
-//   - messages by their channels' credit, which beyond 64 KiB a channel comes from the link's pool; of refused channels nothing is kept;
+//   - messages by their channels' credit, which beyond 64 KiB a channel comes from the link's pool, where the part of a large message stays until its
+//     handler has returned; of refused channels nothing is kept, nor of a link that this side has ended;
 //   - answers to us by what the requests brought, and a pool of their own;
 //   - streams by their windows;
 //   - what is to be told by the number of channels, requests and streams. A request counts until its answer was written, and a stream until

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
-	"slices"
 	"time"
 
 	"github.com/pysock/pysock/channel"
@@ -29,18 +28,17 @@ func (l *Link) settle(ch *inChan) {
 
 // handleAll calls the channel's handler for its messages until there are none. A message counts as taken when its handler begins.
 func (l *Link) handleAll(ch *inChan) {
-	var rest []inMsg // of the batch, that no handler has been called for
 	returned := false
 	defer func() {
 		if !returned {
-			l.goOn(ch, rest)
+			l.goOn(ch)
 		}
 		l.wg.Done()
 	}()
 	for {
 		l.mu.Lock()
-		batch, route := ch.queue, ch.handler
-		if len(batch) == 0 || l.quiet.Load() || l.handlers.Err() != nil {
+		route := ch.handler
+		if len(ch.queue) == 0 || l.quiet.Load() || l.handlers.Err() != nil {
 			ch.busy = false
 			ch.shorten()
 			l.handlerStopped()
@@ -48,6 +46,7 @@ func (l *Link) handleAll(ch *inChan) {
 			returned = true
 			return
 		}
+		ch.batch.fill(ch.queue)
 		ch.queue, ch.spare = ch.spare[:0], nil
 		l.mu.Unlock()
 
@@ -58,14 +57,12 @@ func (l *Link) handleAll(ch *inChan) {
 			ch.limit = make(chan struct{}, route.Concurrent)
 		}
 		limit := ch.limit
-		for i, m := range batch {
-			batch[i] = inMsg{}
-			rest = batch[i+1:]
+		for m, ok := ch.batch.next(); ok; m, ok = ch.batch.next() {
 			if l.quiet.Load() || l.handlers.Err() != nil {
 				break
 			}
 			if limit == nil || m.msg == nil {
-				if ch.took(m.cost) {
+				if ch.take(m) {
 					l.handle(route, m)
 				}
 				continue
@@ -75,7 +72,7 @@ func (l *Link) handleAll(ch *inChan) {
 			case <-l.handlers.Done():
 				continue
 			}
-			if !ch.took(m.cost) {
+			if !ch.take(m) {
 				break
 			}
 			l.mu.Lock()
@@ -84,18 +81,19 @@ func (l *Link) handleAll(ch *inChan) {
 			l.wg.Add(1)
 			go l.handleOne(route, m, limit) // stops when the handler returns
 		}
-		clear(batch)
+		spare, _ := ch.batch.empty()
 		l.mu.Lock()
-		ch.spare = batch[:0]
+		ch.spare = spare
 		l.mu.Unlock()
 	}
 }
 
 // goOn lets another goroutine call the channel's handler when one has ended its own by runtime.Goexit, as t.FailNow does.
-func (l *Link) goOn(ch *inChan, rest []inMsg) {
+func (l *Link) goOn(ch *inChan) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	ch.queue = append(slices.Clone(rest), ch.queue...)
+	_, rest := ch.batch.empty()
+	ch.queue = append(rest, ch.queue...)
 	ch.busy = false
 	l.running--
 	l.settle(ch)
@@ -152,6 +150,7 @@ func (l *Link) handle(route *channel.Route, m inMsg) {
 	if m.msg == nil {
 		return // skipped credit
 	}
+	defer m.ch.handed(m)
 	ctx := l.handlers
 	if m.req != nil {
 		if !m.req.begin(true) {

@@ -17,14 +17,17 @@ type inChan struct {
 
 	// Owned by the reader.
 	received uint64 // costs of what has come
-	part     body   // the message that is being put together
-	partMsg  inMsg
+
+	// Guarded by link.bodies.
+	part    body // the message that is being put together
+	partMsg inMsg
 
 	refused atomic.Bool // set with link.mu held
 
 	// Atomic, so that taking a message needs no lock as long as nobody is to hear of it.
 	taken    atomic.Uint64 // with the bit frozen set when nothing may be taken any more
 	allowed  atomic.Uint64
+	ordinary atomic.Uint64 // how far messages may go that need no announcement
 	reportAt atomic.Uint64 // taken total at which the sender is to hear of it
 
 	// Guarded by link.mu.
@@ -42,6 +45,7 @@ type inChan struct {
 	spare      []inMsg
 	handleAll  func()        // link.handleAll of this channel; a go statement that makes it anew allocates
 	busy       bool          // a goroutine runs its handlers
+	batch      batch         // what that goroutine has taken from queue
 	limit      chan struct{} // as many as may run at once; owned by the goroutine that runs them, and outlives it
 	heldAt     uint64        // where link.pulled holds the channel's last message, plus one
 }
@@ -74,6 +78,7 @@ func (l *Link) onChannel(h wire.Header, p []byte) error {
 	ch.answers.answers = true
 	ch.handleAll = func() { l.handleAll(ch) }
 	ch.allowed.Store(flow.Guaranteed)
+	ch.ordinary.Store(flow.Guaranteed)
 	ch.reportAt.Store(ch.window.ReportAt())
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -108,6 +113,9 @@ func (l *Link) onMessage(h wire.Header, p []byte) error {
 		cost := uint64(start.Total) + wire.MessageOverhead
 		if ch.received+cost > ch.allowed.Load() {
 			return violated("a message on channel %d is beyond its credit", h.ID)
+		}
+		if cost <= flow.Guaranteed && ch.received+cost > ch.ordinary.Load() {
+			return violated("a small message on channel %d uses what was granted to a large one", h.ID)
 		}
 		if cost > uint64(l.cfg.MaxMessage) {
 			return violated("a message of cost %d came, %d are allowed", cost, l.cfg.MaxMessage)

@@ -3,6 +3,7 @@ package link
 import (
 	"math"
 
+	"github.com/pysock/pysock/internal/flow"
 	"github.com/pysock/pysock/internal/wire"
 )
 
@@ -34,6 +35,46 @@ func (ch *inChan) took(cost uint64) bool {
 	l.kick()
 	l.mu.Unlock()
 	return true
+}
+
+// take is took for a message that a handler is to have. What is beyond the guarantee of a large one stays in the pool's books until handed is called,
+// so that what handlers have in their hands is bounded too.
+func (ch *inChan) take(m inMsg) bool {
+	cost, large := m.large()
+	if !large {
+		return ch.took(m.cost)
+	}
+	ch.link.mu.Lock()
+	ch.window.Hold(cost)
+	ch.link.mu.Unlock()
+	if !ch.took(m.cost) {
+		ch.handed(m)
+		return false
+	}
+	return true
+}
+
+// handed ends a take when the message's handler has returned.
+func (ch *inChan) handed(m inMsg) {
+	cost, large := m.large()
+	if !large {
+		return
+	}
+	l := ch.link
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	ch.window.Drop(cost, l.pool)
+	l.grantAnnounced()
+	l.kick()
+}
+
+// large is the cost of the message, without what was skipped behind it, and whether that is more than every channel is guaranteed.
+func (m *inMsg) large() (cost uint64, ok bool) {
+	if m.msg == nil {
+		return 0, false
+	}
+	cost = uint64(len(m.msg.Body)) + wire.MessageOverhead
+	return cost, cost > flow.Guaranteed
 }
 
 // report puts the channel on the list of those that have something to tell. Call it with mu held.
@@ -69,6 +110,7 @@ func (ch *inChan) appendCredit(b []byte) []byte {
 	taken := ch.total()
 	ch.window.Open(taken, l.pool, len(l.announced) == 0)
 	ch.allowed.Store(ch.window.Allowed)
+	ch.ordinary.Store(ch.window.Ordinary)
 	ch.told = taken
 	if ch.probe > 0 && taken >= ch.probe {
 		ch.probe = 0

@@ -17,10 +17,12 @@ func (l *Link) Kick(code channel.Code, text string) {
 	}
 	l.beginClose(channel.ErrClosed, wire.Reason{Code: uint16(code), Text: text})
 	l.dropQueued()
+	l.dropArrived()
 	l.kick()
 	streams := l.streams
 	l.streams = make(map[uint32]endpoint)
 	l.mu.Unlock()
+	l.dropBodies()
 	for _, e := range streams {
 		e.onLost(channel.ErrClosed)
 	}

@@ -108,6 +108,8 @@ type Link struct {
 
 	rd readState // owned by the reader
 
+	bodies sync.Mutex // held by the reader while it puts a body together, and by who drops what is together so far
+
 	mu       sync.Mutex
 	sched    sched
 	pace     flow.Pace

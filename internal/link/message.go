@@ -22,6 +22,8 @@ type (
 // newMessage makes a message and an empty body with room for n bytes. The room was granted: n is within the credit.
 func newMessage(n int) (*channel.Message, []byte) {
 	switch {
+	case n == 0:
+		return new(channel.Message), []byte{}
 	case n <= 64:
 		x := new(message64)
 		return &x.m, x.b[:0:n]

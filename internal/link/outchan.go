@@ -21,6 +21,9 @@ type outChan struct {
 	plain   bool          // messages were sent that are no requests: nobody else tells that they are lost
 	seen    bool          // a caller has been told of the refusal
 	pushed  uint64        // the part of credit.Sent whose frames are queued or sent
+	skip    uint64        // credit to give back when pushed has come to skipAt
+	skipAt  uint64
+	turn    chan struct{} // closed and replaced when pushed moves; nil while nobody waits for its turn
 	probed  uint64        // the total that was probed last
 	wanted  []uint64      // totals that somebody waits to be taken, ascending
 	changed chan struct{} // closed and replaced when the credit moves; nil while nobody waits
@@ -97,19 +100,59 @@ func (l *Link) onCredit(h wire.Header, p []byte) error {
 	if c.Taken > ch.pushed {
 		return violated("CREDIT of channel %d is beyond what was sent", h.ID)
 	}
-	skip, err := ch.credit.Update(c.Taken, c.Allowed)
+	skip, at, err := ch.credit.Update(c.Taken, c.Allowed)
 	if err != nil {
 		return violated("CREDIT of channel %d went back", h.ID)
 	}
-	ch.pushed += skip
-	if skip > 0 && l.state == stateOpen && !ch.isRefused() {
-		var b [wire.HeaderSize + 8]byte
-		l.sched.push(&ch.lane, wire.AppendSkip(b[:0], ch.id, skip), nil)
+	if skip > 0 {
+		ch.skip, ch.skipAt = skip, at
 	}
+	l.moved(ch)
 	l.ask(ch)
 	l.probe(ch)
 	ch.wake()
 	return nil
+}
+
+// awaitTurn waits until all that was reserved before the total is queued. Call it with mu held.
+func (l *Link) awaitTurn(ch *outChan, at uint64) error {
+	for ch.pushed != at {
+		if ch.turn == nil {
+			ch.turn = make(chan struct{})
+		}
+		turn := ch.turn
+		l.mu.Unlock()
+		select {
+		case <-turn:
+		case <-ch.refused:
+		case <-l.ctx.Done():
+		}
+		l.mu.Lock()
+		if l.state != stateOpen {
+			return l.failure()
+		}
+		if err := ch.refusal(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// moved gives credit back if it is time to, and lets those go on that wait for their turn, after pushed has moved. Call it with mu held.
+func (l *Link) moved(ch *outChan) {
+	if ch.skip > 0 && ch.pushed == ch.skipAt {
+		if l.state == stateOpen && !ch.isRefused() {
+			var b [wire.HeaderSize + 8]byte
+			l.sched.push(&ch.lane, wire.AppendSkip(b[:0], ch.id, ch.skip), nil)
+			l.kick()
+		}
+		ch.pushed += ch.skip
+		ch.skip = 0
+	}
+	if ch.turn != nil {
+		close(ch.turn)
+		ch.turn = nil
+	}
 }
 
 func (l *Link) onRefuse(h wire.Header, p []byte) error {

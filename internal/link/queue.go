@@ -44,6 +44,7 @@ func (c *chunk) free() {
 type frameQueue struct {
 	first, last *chunk
 	size        int // bytes of the frames that are queued
+	lastAt      int // where the last frame begins in its chunk
 }
 
 // push appends one frame that is given in two parts.
@@ -58,8 +59,26 @@ func (q *frameQueue) push(head, body []byte) {
 		}
 		q.last = c
 	}
+	q.lastAt = len(q.last.b)
 	q.last.b = append(append(q.last.b, head...), body...)
 	q.size += n
+}
+
+// extend appends what fits of p to the last frame, if that is DATA, and returns how many bytes that was.
+func (q *frameQueue) extend(p []byte) int {
+	if q.size == 0 {
+		return 0
+	}
+	f := q.last.b[q.lastAt:]
+	if wire.Type(f[0]) != wire.TypeData {
+		return 0
+	}
+	have := len(f) - wire.HeaderSize
+	n := min(len(p), wire.MaxPayload-have, cap(q.last.b)-len(q.last.b))
+	q.last.b = append(q.last.b, p[:n]...)
+	binary.BigEndian.PutUint16(f[2:4], uint16(have+n))
+	q.size += n
+	return n
 }
 
 // pushAll appends the frames of a message or answer.
@@ -84,7 +103,7 @@ func (q *frameQueue) splice(o *frameQueue) {
 	} else {
 		q.last.next = o.first
 	}
-	q.last = o.last
+	q.last, q.lastAt = o.last, o.lastAt
 	q.size += o.size
 	*o = frameQueue{}
 }

@@ -157,8 +157,8 @@ func (l *Link) touch(other *Link) {
 // frame acts on one frame.
 func (l *Link) frame(h wire.Header, p []byte) error {
 	switch h.Type {
-	case wire.TypeMessage:
-		return l.onMessage(h, p)
+	case wire.TypeMessage, wire.TypeAnswer:
+		return l.bodyFrame(h, p)
 	case wire.TypeData, wire.TypeAccept, wire.TypeEnd, wire.TypeReset, wire.TypeStop, wire.TypeWindow:
 		return l.onStreamFrame(h, p)
 	case wire.TypeOpen:
@@ -167,8 +167,6 @@ func (l *Link) frame(h wire.Header, p []byte) error {
 		return l.onChannel(h, p)
 	case wire.TypeCredit:
 		return l.onCredit(h, p)
-	case wire.TypeAnswer:
-		return l.onAnswer(h, p)
 	case wire.TypeProbe:
 		return l.onProbe(h, p)
 	case wire.TypeAnnounce:
@@ -197,6 +195,19 @@ func (l *Link) frame(h wire.Header, p []byte) error {
 		return l.onClose(p)
 	}
 	return violated("frame %v is not expected", h.Type)
+}
+
+// bodyFrame acts on a frame that is a part of a body.
+func (l *Link) bodyFrame(h wire.Header, p []byte) error {
+	l.bodies.Lock()
+	defer l.bodies.Unlock()
+	switch {
+	case l.deaf.Load():
+		return nil // what there was of the body has been dropped
+	case h.Type == wire.TypeMessage:
+		return l.onMessage(h, p)
+	}
+	return l.onAnswer(h, p)
 }
 
 func (l *Link) onProgress(p []byte) error {

@@ -18,7 +18,7 @@ type relayEnd struct {
 	id     uint32
 	other  *relayEnd
 	window uint64
-	shared *relay
+	closed func()
 
 	// Owned by the link's reader.
 	received uint64
@@ -34,24 +34,16 @@ type relayEnd struct {
 	popped   uint64 // bytes of DATA that have left for it
 	sendDone bool   // END or RESET goes to it or has gone
 	recvDone bool   // END or RESET has come from it
-	unwanted bool   // it has said STOP
 	gone     bool   // out of the link's table
 }
 
-// relay is what both ends share.
-type relay struct {
-	ends   atomic.Int32 // that are not finished
-	closed func()
-}
-
 // Relay connects a stream that the other side has just opened to a new one on another link. It must be called within Config.OpenPipe. The relay holds
-// at most window bytes of each direction. closed is called once, when the stream has ended on both links; it must not wait or call a link.
-func Relay(s *Stream, to *Link, open wire.PipeOpen, window int, closed func()) error {
+// at most window bytes of each direction. If it succeeds, here is called once when the stream has ended on s's link, and there when it has on the other, which
+// may be earlier or much later: each depends on what its own far side does. They must not wait or call a link.
+func Relay(s *Stream, to *Link, open wire.PipeOpen, window int, here, there func()) error {
 	l := s.link
-	shared := &relay{closed: closed}
-	shared.ends.Store(2)
-	a := newRelayEnd(l, shared, window)
-	b := newRelayEnd(to, shared, window)
+	a := newRelayEnd(l, here, window)
+	b := newRelayEnd(to, there, window)
 	a.id, b.opening = s.id, open.Append
 	a.other, b.other = b, a
 	a.lane.relay, b.lane.relay = a, b
@@ -69,12 +61,12 @@ func Relay(s *Stream, to *Link, open wire.PipeOpen, window int, closed func()) e
 	to.mu.Unlock()
 
 	l.mu.Lock()
-	_, there := l.streams[s.id]
-	if there {
+	_, alive := l.streams[s.id]
+	if alive {
 		l.streams[s.id] = a
 	}
 	l.mu.Unlock()
-	if !there {
+	if !alive {
 		a.onLost(channel.ErrClosed) // the link ended meanwhile
 		return nil
 	}
@@ -82,15 +74,15 @@ func Relay(s *Stream, to *Link, open wire.PipeOpen, window int, closed func()) e
 	return nil
 }
 
-func newRelayEnd(l *Link, shared *relay, window int) *relayEnd {
-	e := &relayEnd{link: l, shared: shared, window: max(uint64(window), streamAllowance), granted: streamAllowance}
+func newRelayEnd(l *Link, closed func(), window int) *relayEnd {
+	e := &relayEnd{link: l, closed: closed, window: max(uint64(window), streamAllowance), granted: streamAllowance}
 	e.allowed.Store(streamAllowance)
 	return e
 }
 
-// tell puts the end on its link's list of those that have something to tell. Call it with link.mu held.
+// tell puts the end on its link's list of those that have something to tell; one that is finished has nothing any more. Call it with link.mu held.
 func (e *relayEnd) tell() {
-	if !e.due && e.link.state == stateOpen {
+	if !e.due && !e.gone && e.link.state == stateOpen {
 		e.due = true
 		e.link.control(e)
 	}
@@ -145,8 +137,6 @@ func (e *relayEnd) finish() {
 	if e.sendDone && e.recvDone && !e.due && e.lane.q.size == 0 && !e.gone {
 		e.gone = true
 		e.link.forget(e.id)
-		if e.shared.ends.Add(-1) == 0 {
-			e.shared.closed()
-		}
+		e.closed()
 	}
 }

@@ -21,9 +21,10 @@ var pipeOpen = wire.PipeOpen{Opener: "a", Target: "b"}
 
 // hub is a server's part between clients, each over a link of its own.
 type hub struct {
-	t      testing.TB
-	links  map[string]*Link // the server's ends, by the client's name
-	closed atomic.Int32     // calls of Relay's closed; read after synctest.Wait
+	t     testing.TB
+	links map[string]*Link // the server's ends, by the client's name
+	here  atomic.Int32     // ends of pipes on their openers' links; read after synctest.Wait
+	there atomic.Int32     // and on their targets'
 }
 
 func newHub(t testing.TB) *hub { return &hub{t: t, links: map[string]*Link{}} }
@@ -32,7 +33,7 @@ func newHub(t testing.TB) *hub { return &hub{t: t, links: map[string]*Link{}} }
 func (h *hub) join(name string, conn *memnet.Conn) {
 	cfg := &Config{OpenPipe: func(s *Stream, open wire.PipeOpen) {
 		to := h.links[open.Target]
-		if err := Relay(s, to, open, relayWindow, func() { h.closed.Add(1) }); err != nil {
+		if err := Relay(s, to, open, relayWindow, func() { h.here.Add(1) }, func() { h.there.Add(1) }); err != nil {
 			s.Reject(channel.CodeNotConnected, "")
 		}
 	}}
@@ -73,6 +74,13 @@ func (h *hub) requireForgotten(links ...*Link) {
 	}
 }
 
+// requireClosed asserts how many pipes have ended on both sides.
+func (h *hub) requireClosed(n int) {
+	h.t.Helper()
+	require.EqualValues(h.t, n, h.here.Load())
+	require.EqualValues(h.t, n, h.there.Load())
+}
+
 func (h *hub) pipe(a *Link, to string, pipes <-chan *Stream) (s, p *Stream) {
 	h.t.Helper()
 	s, err := a.OpenPipe(wire.PipeOpen{Opener: "a", Target: to})
@@ -103,7 +111,7 @@ func TestRelayCarriesBothDirections(t *testing.T) {
 		require.NoError(t, s.Close())
 		require.NoError(t, p.Close())
 		h.requireForgotten(a, b)
-		require.EqualValues(t, 1, h.closed.Load())
+		h.requireClosed(1)
 	})
 }
 
@@ -131,7 +139,7 @@ func TestRelayPassesEnds(t *testing.T) {
 					require.Error(t, err, "STOP has come")
 					require.NoError(t, ends[1-i].Close())
 					h.requireForgotten(a, b)
-					require.EqualValues(t, i+1, h.closed.Load())
+					h.requireClosed(i + 1)
 				}
 			})
 		})
@@ -194,7 +202,7 @@ func TestRelayAudits(t *testing.T) {
 				require.NoError(t, s.Close())
 				require.NoError(t, p.Close())
 				h.requireForgotten(c, d)
-				require.EqualValues(t, 2, h.closed.Load())
+				h.requireClosed(2)
 			})
 		})
 	}
@@ -261,7 +269,7 @@ func TestRelayWhenALinkDies(t *testing.T) {
 				require.ErrorIs(t, err, channel.CodeGone)
 				require.NoError(t, other.Close())
 				h.requireForgotten()
-				require.EqualValues(t, 1, h.closed.Load())
+				h.requireClosed(1)
 			})
 		})
 	}

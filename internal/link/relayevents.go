@@ -12,7 +12,7 @@ func (e *relayEnd) onData(p []byte) error {
 	e.received += uint64(len(p))
 	o := e.other
 	o.link.mu.Lock()
-	if !o.sendDone && !o.unwanted && o.link.state == stateOpen {
+	if !o.sendDone && o.link.state == stateOpen {
 		pushData(o.link, &o.lane, o.id, p)
 	}
 	o.link.mu.Unlock()
@@ -27,7 +27,7 @@ func (e *relayEnd) onAccept() error {
 		return violated("ACCEPT is not expected")
 	}
 	e.accepted = true
-	e.pass(func(o *relayEnd) { o.acceptDue = true })
+	e.pass(func(o *relayEnd) { o.acceptDue = !o.sendDone })
 	return nil
 }
 
@@ -69,13 +69,14 @@ func (e *relayEnd) receivedEnd() bool {
 	return true
 }
 
+// onStop answers STOP with RESET at once: what waits for the far side need not wait for its credit, and the stream can end here also if
+// the other end's far side never ends its direction. What still comes from there is dropped.
 func (e *relayEnd) onStop(r wire.Reason) error {
 	e.link.mu.Lock()
-	if !e.sendDone {
-		// It wants no more: what waits for it need not wait for its credit either.
-		e.link.sched.drop(&e.lane)
-		e.unwanted = true
+	if e.lane.q.size > 0 {
+		e.sendDone = false // END is still in the queue, if at all: RESET takes its place
 	}
+	e.abandon(r)
 	e.link.mu.Unlock()
 	e.pass(func(o *relayEnd) { o.stop = &r })
 	return nil

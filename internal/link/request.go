@@ -19,8 +19,9 @@ type outRequest struct {
 	link *Link
 	id   uint32
 
-	// Owned by the reader.
-	part body
+	// Guarded by link.bodies.
+	part    body
+	partial *channel.Message // the answer that is being put together
 
 	// Guarded by link.mu.
 	announced uint32 // cost of an answer that was announced
@@ -175,7 +176,7 @@ func (l *Link) onAnswer(h wire.Header, p []byte) error {
 			return violated("the answer to request %d is beyond its allowance", h.ID)
 		}
 		msg, b := newMessage(int(start.Total))
-		r.answer = msg
+		r.partial = msg
 		msg.Encoding = channel.Encoding(h.Flags.Encoding())
 		r.part.begin(b, first, int(start.Total))
 	} else {
@@ -187,9 +188,10 @@ func (l *Link) onAnswer(h wire.Header, p []byte) error {
 		}
 	}
 	if h.Flags.Has(wire.FlagLast) {
-		r.answer.Body = r.part.b
-		r.part = body{}
-		l.answered(r, r.answer, nil)
+		m := r.partial
+		m.Body = r.part.b
+		r.part, r.partial = body{}, nil
+		l.answered(r, m, nil)
 	}
 	return nil
 }

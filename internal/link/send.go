@@ -41,31 +41,49 @@ func (l *Link) send(ctx context.Context, name string, flags wire.Flags, start wi
 	if err := ch.refusal(); err != nil {
 		return err
 	}
+	waited := false
+	at := ch.credit.Sent
 	if !ch.credit.Reserve(cost) {
-		if err := l.awaitCredit(ctx, ch, cost); err != nil {
+		if at, err = l.awaitCredit(ctx, ch, cost); err != nil {
 			return err
 		}
+		waited = true
+	}
+	if err := l.awaitTurn(ch, at); err != nil {
+		return err
 	}
 	cutter := wire.CutMessage(ch.id, flags, start, body)
-	if len(body) <= largeBody {
-		l.sched.pushAll(&ch.lane, &cutter)
-	} else {
-		var q frameQueue
-		l.mu.Unlock()
-		q.pushAll(&cutter)
-		l.mu.Lock()
-		if l.state != stateOpen {
-			q.clear()
-			return l.failure()
-		}
-		l.sched.splice(&ch.lane, &q)
+	if err := l.queueBody(&ch.lane, &cutter, len(body)); err != nil {
+		return err
 	}
 	ch.pushed += cost
 	ch.plain = ch.plain || start.Request == 0
-	if len(body) > largeBody {
+	l.moved(ch)
+	if waited || len(body) > largeBody {
 		l.ask(ch) // for who could not be announced before this was queued
 	}
 	l.kick()
+	return nil
+}
+
+// queueBody cuts a body of n bytes into frames on the lane, a large one without the lock. Its bytes count as queued
+// from the start, so that others do not use the same room meanwhile. Call it with mu held; it fails if the link ends while it lets go of that.
+func (l *Link) queueBody(f *lane, c *wire.Cutter, n int) error {
+	if n <= largeBody {
+		l.sched.pushAll(f, c)
+		return nil
+	}
+	l.sched.count(f, n)
+	l.mu.Unlock()
+	var q frameQueue
+	q.pushAll(c)
+	l.mu.Lock()
+	l.sched.count(f, -n)
+	if l.state != stateOpen {
+		q.clear()
+		return l.failure()
+	}
+	l.sched.splice(f, &q)
 	return nil
 }
 
@@ -113,12 +131,11 @@ func (l *Link) await(ctx context.Context, c <-chan struct{}) error {
 	}
 }
 
-// awaitCredit queues for credit and reserves it. Call it with mu held; it lets go of it while it waits.
-func (l *Link) awaitCredit(ctx context.Context, ch *outChan, cost uint64) error {
+// awaitCredit queues for credit and reserves it, behind the total that it returns. Call it with mu held; it lets go of it while it waits.
+func (l *Link) awaitCredit(ctx context.Context, ch *outChan, cost uint64) (at uint64, err error) {
 	w := ch.credit.Wait(cost)
 	l.ask(ch)
 	l.mu.Unlock()
-	var err error
 	select {
 	case <-w.Ready():
 	case <-ctx.Done():
@@ -128,16 +145,16 @@ func (l *Link) awaitCredit(ctx context.Context, ch *outChan, cost uint64) error 
 	}
 	l.mu.Lock()
 	if l.state != stateOpen {
-		return l.failure()
+		return 0, l.failure()
 	}
 	if refusal := ch.refusal(); refusal != nil {
-		return refusal
+		return 0, refusal
 	}
 	if err != nil && ch.credit.Cancel(w) {
 		l.ask(ch) // for who is first now
-		return err
+		return 0, err
 	}
-	return nil
+	return w.At(), nil
 }
 
 // ask tells the receiver what the message that is first in the channel's queue needs: by announcing it if it is large, and else by asking to

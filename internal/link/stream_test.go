@@ -25,7 +25,7 @@ func streams(t *testing.T) (a, b *Link, ln *Listener) {
 	ln, err := ls.Listen("s")
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = ln.Close() })
-	a, b = pair(t, nil, &Config{Listeners: &ls, MaxStreams: 20})
+	a, b = pair(t, nil, &Config{Listeners: &ls, MaxStreams: backlog + 4})
 	return a, b, ln
 }
 

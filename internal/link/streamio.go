@@ -45,9 +45,13 @@ func (s *Stream) push(p []byte) {
 	pushData(s.link, &s.lane, s.id, p)
 }
 
-// pushData queues p as DATA frames. Call it with l.mu held.
+// pushData queues p as DATA frames, the last of those that wait filled up first: many small pieces take no more memory than a large one. Call it with l.mu held.
 func pushData(l *Link, f *lane, id uint32, p []byte) {
 	var head [wire.HeaderSize]byte
+	if n := f.q.extend(p); n > 0 {
+		l.sched.count(f, n)
+		p = p[n:]
+	}
 	for len(p) > 0 {
 		n := min(len(p), wire.MaxPayload)
 		h := wire.Header{Type: wire.TypeData, Len: n, ID: id}

@@ -9,7 +9,9 @@ import (
 )
 
 // Wanter is a flag's value that says what it wants, for people: "a number from 1 on".
-type Wanter interface{ Wants() string }
+type Wanter interface {
+	Wants() string // in words that follow "wants"
+}
 
 // FlagName is how people write a flag.
 func FlagName(name string) string {
