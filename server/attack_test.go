@@ -127,16 +127,10 @@ func TestCrowd(t *testing.T) {
 		withEcho(s)
 		s.Limits.MaxHandshakes = 8
 	})
-	var idle []net.Conn
 	for range 40 {
 		conn, err := net.Dial("tcp", w.Address)
 		require.NoError(t, err)
 		defer conn.Close()
-		idle = append(idle, conn)
-	}
-	for _, conn := range idle[:30] {
-		_, err := conn.Read(make([]byte, 1))
-		require.Error(t, err)
 	}
 	// Those that had to leave count until their goroutines have returned, so it may take more than one try.
 	alice, err := w.TryDial("alice", nil)
