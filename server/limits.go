@@ -14,6 +14,7 @@ import (
 //	                + 4 × MaxChannels × 64 KiB              received, guaranteed to each channel
 //	                + 4 × 4 MiB                             received, grown windows
 //	                + MaxMessage                            received, large messages until their handlers return
+//	                + 4 MiB + MaxMessage                    received, large answers to requests of the server's own
 //	                + MaxStreams × StreamWindow             received on streams of the server's application
 //	                + MaxPipes × 2 × PipeWindow             relayed, waiting for the other end
 //	                + 1 MiB + MaxMessage )                  waiting to be sent
@@ -87,6 +88,7 @@ func (l Limits) Memory() int64 {
 	l = l.withDefaults()
 	session := sessionMemory +
 		smallest*(l.MaxChannels*flow.Guaranteed+flow.GrowShare) + l.MaxMessage +
+		flow.GrowShare + l.MaxMessage +
 		l.MaxStreams*l.StreamWindow +
 		l.MaxPipes*2*l.PipeWindow +
 		queueMemory + l.MaxMessage
