@@ -59,7 +59,6 @@ func (s *Server) enter(h *handshake) {
 	}
 	_, err = pending.WelcomeWith(h.ctx, welcome, func(c *secure.Conn) { sess.begin(c, hello.MaxMessage) })
 	if err != nil {
-		s.counters.failed.Add(1)
 		if sess.link == nil {
 			s.abandon(sess)
 		} else {
