@@ -3,7 +3,7 @@
 // Command bench measures what a PySock server costs: it runs one in a process of its own, loads it from this process over loopback, and
 // divides the CPU time that the server has used by the messages that it has handled.
 //
-//	go run . [-seconds N] [-rows ingest,relay,echo,handshake,idle]
+//	go run . [-seconds N] [-rows ingest,relay,echo,handshake,idle,burst]
 //
 // CPU per message is the stable figure; rates on a machine of few cores depend on what the load generator leaves over. For a latency without the
 // scheduler of several cores in it, run it with taskset -c 0.
@@ -22,7 +22,7 @@ import (
 func main() {
 	serve := flag.Bool("serve", false, "be the server that is measured; bench starts it itself")
 	seconds := flag.Float64("seconds", 2, "how long each row takes")
-	rows := flag.String("rows", "ingest,relay,echo,handshake,idle", "what to measure")
+	rows := flag.String("rows", "ingest,relay,echo,handshake,idle,burst", "what to measure")
 	flag.Parse()
 	if *serve {
 		check(serveUntilTold())

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/pysock/pysock/channel"
@@ -20,6 +21,7 @@ var measures = map[string]func(context.Context, io.Writer, time.Duration) error{
 	"echo":      echo,
 	"handshake": handshake,
 	"idle":      idle,
+	"burst":     burst,
 }
 
 var sizes = []int{64, 1 << 10, 64 << 10}
@@ -118,6 +120,35 @@ func idle(ctx context.Context, out io.Writer, _ time.Duration) error {
 			return err
 		}
 		fmt.Fprintf(out, "idle\t\t%.1f\tKiB/connection\t\t\t\n", float64(after.Memory-before.Memory)/n/1024)
+		return nil
+	})
+}
+
+// burst connects many clients at the same time.
+func burst(ctx context.Context, out io.Writer, _ time.Duration) error {
+	return withClient(ctx, func(w *world, _ *client.Client) error {
+		const n = 5000
+		clients := make([]*client.Client, n)
+		errs := make([]error, n)
+		var dialing sync.WaitGroup
+		begin := time.Now()
+		for i := range n {
+			dialing.Go(func() {
+				cfg := &client.Config{Keys: w.alice, Transient: true, Timeout: time.Minute}
+				clients[i], errs[i] = client.Dial(ctx, "", cfg)
+			})
+		}
+		dialing.Wait()
+		took := time.Since(begin)
+		failed := 0
+		for i, c := range clients {
+			if errs[i] != nil {
+				failed++
+				continue
+			}
+			defer c.Close()
+		}
+		fmt.Fprintf(out, "burst of %d\t\t%.2f\ts until all are in\t%d\tfailed\t\n", n, took.Seconds(), failed)
 		return nil
 	})
 }

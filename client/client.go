@@ -112,13 +112,15 @@ func (c *Client) listen(on *link.Listeners, name string) (net.Listener, error) {
 }
 
 // Handle registers the handler of a channel, for messages from the server and, through pipes, from peers: the
-// handler's from tells them apart. It panics as channel.Mux.Handle does. Handlers are called from Run on.
+// handler's from tells them apart. It panics as channel.Mux.Handle does. Handlers are called from Run or the
+// first Receive on.
 func (c *Client) Handle(name string, h channel.Handler) { c.mux.Handle(name, h) }
 
 // Fallback registers a handler for the channels that have none.
 func (c *Client) Fallback(h channel.Handler) { c.mux.Fallback(h) }
 
-// Receive waits for the next message from the server on a channel that has no handler. It stops at ctx's end or the connection's; what had
+// Receive waits for the next message from the server on a channel that has no handler; those of channels that have one go there from now
+// on, as after Run. It stops at ctx's end or the connection's; what had
 // arrived before the server closed the connection is still returned.
 func (c *Client) Receive(ctx context.Context) (*channel.Message, error) { return c.link.Receive(ctx) }
 

@@ -169,7 +169,7 @@ const (
 	stateDead
 )
 
-// New makes a link over conn and starts its reader. conn belongs to the link from now on. Handlers are not called before Run.
+// New makes a link over conn and starts its reader. conn belongs to the link from now on. Nothing is dispatched before Run or Receive.
 func New(conn net.Conn, cfg *Config) *Link {
 	l := &Link{
 		cfg:      cfg.withDefaults(),
