@@ -33,6 +33,7 @@ const (
 	CodeBadMessage   Code = 20 // the body is not what the handler expects
 	CodeFailed       Code = 21 // the handler returned an error
 	CodeRevoked      Code = 22 // the key was removed from the server's list
+	CodeNoSession    Code = 23 // there is no such session to resume
 
 	// CodeApplication is the first code that the protocol leaves to applications.
 	CodeApplication Code = 256
@@ -62,6 +63,7 @@ var codeTexts = [...]string{
 	CodeBadMessage:   "bad message",
 	CodeFailed:       "the handler failed",
 	CodeRevoked:      "the key was removed from the server's list",
+	CodeNoSession:    "there is no such session to resume",
 }
 
 // Error gives the code's meaning in a few words.

@@ -18,7 +18,7 @@ type Conn interface {
 	Peer() Peer
 
 	// Context is done when the connection is; context.Cause says why: ErrClosed,
-	// a *CloseError or a *LostError.
+	// a *CloseError or a *LostError, or a *GapError with one of these in it if messages may be lost.
 	Context() context.Context
 
 	// Send queues body for the channel, as raw bytes. It copies body. It waits only while the
@@ -35,6 +35,10 @@ type Conn interface {
 	// before: its handler started, or its receive call returned. It returns the refusal of a channel that
 	// the other end does not handle, as an *Error with CodeNoHandler.
 	Flush(ctx context.Context) error
+
+	// SendAcked is Send, and then waits until the application at the other end has taken this message. Of a channel that
+	// the other end does not handle it returns what Flush does. With another error the message may have been taken all the same.
+	SendAcked(ctx context.Context, channel string, body []byte) error
 
 	// Request sends body as raw bytes and waits for the one answer. The error is an *Error if the other end
 	// answered with one. When ctx ends, the handler's ctx at the other end ends too.

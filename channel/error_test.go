@@ -55,13 +55,17 @@ func TestErrorTexts(t *testing.T) {
 		"busy: come back later":                &channel.Error{Code: channel.CodeBusy, Text: "come back later"},
 		`busy: "come back"`:                    &channel.Error{Code: channel.CodeBusy, Text: "come back", Remote: true},
 		"code 300":                             channel.Code(300),
-		"code 23":                              channel.Code(23),
+		"code 24":                              channel.Code(24),
+		"there is no such session to resume":   channel.CodeNoSession,
 		"the other side closed the connection": &channel.CloseError{},
 		`the other side closed the connection: closed: "bye"`:                        &channel.CloseError{Text: "bye"},
 		"the other side closed the connection: the server is shutting down":          &channel.CloseError{Code: channel.CodeShutdown},
 		`the other side closed the connection: ended by the server: "out of my way"`: &channel.CloseError{Code: channel.CodeKicked, Text: "out of my way"},
 		"the connection was lost: unexpected EOF":                                    &channel.LostError{Err: io.ErrUnexpectedEOF},
 		"the connection was lost":                                                    &channel.LostError{},
+		"0 of 1 messages are known to have been taken":                               &channel.GapError{Sent: 1},
+		`3 of 5 messages are known to have been taken: the other side closed the connection: closed: "a\nb"`: &channel.GapError{
+			Err: &channel.CloseError{Text: "a\nb"}, Sent: 5, Taken: 3, Channels: []channel.ChannelGap{{Channel: "x", Sent: 5, Taken: 3}}},
 	} {
 		assert.Equal(t, want, err.Error())
 	}
@@ -112,4 +116,13 @@ func TestPeerIsPrintedQuoted(t *testing.T) {
 	s := channel.Peer{Name: nasty}.String()
 	assert.True(t, strings.HasPrefix(s, `"x\x1b]0;`), s)
 	assert.NotContains(t, s, "\x1b")
+}
+
+// What a connection's end was before it became a GapError is found in it as ever.
+func TestGapErrorUnwraps(t *testing.T) {
+	var lost *channel.LostError
+	require.ErrorAs(t, error(&channel.GapError{Err: &channel.LostError{Err: io.ErrUnexpectedEOF}}), &lost)
+	require.ErrorIs(t, lost, io.ErrUnexpectedEOF)
+	require.ErrorIs(t, &channel.GapError{Err: &channel.CloseError{Code: channel.CodeShutdown}}, channel.CodeShutdown)
+	require.NoError(t, (&channel.GapError{}).Unwrap())
 }

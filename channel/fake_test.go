@@ -36,6 +36,10 @@ func (c *loop) Send(ctx context.Context, name string, body []byte) error {
 	return c.SendMessage(ctx, &channel.Message{Channel: name, Body: body})
 }
 
+func (c *loop) SendAcked(ctx context.Context, name string, body []byte) error {
+	return c.Send(ctx, name, body)
+}
+
 func (c *loop) SendMessage(ctx context.Context, m *channel.Message) error {
 	m, h, err := c.arrive(m)
 	if err != nil {

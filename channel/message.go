@@ -46,6 +46,10 @@ type Message struct {
 	// all messages of a connection: do not change it.
 	From *Peer
 
+	// Missed is how many messages of the channel are lost before a received one: the sender sent them on an earlier connection, and was
+	// told that they may be lost. It is 0 as a rule, for requests always, and is not used of a message that is sent.
+	Missed uint64
+
 	answerer Answerer
 }
 

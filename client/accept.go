@@ -43,8 +43,8 @@ func (c *Client) acceptPipe(ctx context.Context) (*Pipe, error) {
 		return p, nil
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
-	case <-c.ctx.Done():
-		return nil, context.Cause(c.ctx)
+	case <-c.conn.Context().Done():
+		return nil, context.Cause(c.conn.Context())
 	}
 }
 
@@ -52,7 +52,7 @@ func (c *Client) acceptPipe(ctx context.Context) (*Pipe, error) {
 func (c *Client) takePipes() {
 	defer c.wg.Done()
 	for {
-		p, err := c.acceptPipe(c.ctx)
+		p, err := c.acceptPipe(c.conn.Context())
 		if err != nil {
 			return
 		}
@@ -60,30 +60,35 @@ func (c *Client) takePipes() {
 	}
 }
 
-// adopt lets a pipe's messages go to the handlers, and SendTo use it if it has none for that peer.
+// adopt lets a pipe's messages go to the handlers, and SendTo use it if it has none for that peer, or one whose peer is not there: it may have been restarted, and will not come back to
+// that one then.
 func (c *Client) adopt(p *Pipe) *Pipe {
 	c.mu.Lock()
 	first := c.byKey[p.peer.Key]
-	if first == nil && p.link.Context().Err() == nil {
+	if (first == nil || !first.linked()) && p.alive() {
 		c.byKey[p.peer.Key] = p
 		first = p
 	}
 	c.mu.Unlock()
-	p.link.Run()
+	p.conn.Run()
 	return first
 }
 
-// pipesOf counts the pipes with a peer.
-func (c *Client) pipesOf(key keys.PublicKey) int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	n := 0
+// errCrowded ends a pipe that waits for its peer, who has opened too many others.
+var errCrowded = errors.New("its place was needed for a pipe that the peer opened later")
+
+// pipesOf counts the pipes with a peer, and finds that of them which has waited for the peer longest, nil if none does. Call it with c.mu held.
+func (c *Client) pipesOf(key keys.PublicKey) (n int, waiting *Pipe) {
 	for p := range c.pipes {
-		if p.peer.Key == key {
-			n++
+		if p.peer.Key != key || !p.alive() {
+			continue
+		}
+		n++
+		if c.taken[p.id] == p && !p.away.IsZero() && (waiting == nil || p.away.Before(waiting.away)) {
+			waiting = p
 		}
 	}
-	return n
+	return n, waiting
 }
 
 // release makes room for another pipe to wait.
@@ -124,64 +129,114 @@ func (c *Client) pipeOpened(s *link.Stream, open wire.PipeOpen) {
 // answerPipe runs the handshake of a pipe that a peer opens.
 func (c *Client) answerPipe(s *link.Stream, open wire.PipeOpen) {
 	defer c.wg.Done()
-	p, err := c.handshake(s, open)
+	p, again, err := c.handshake(s, open)
 	c.shook(open.Opener)
-	if err != nil {
+	if err != nil || again {
 		c.release()
 		return
 	}
 	select {
 	case c.waiting <- p:
-	case <-c.ctx.Done():
+	case <-c.conn.Context().Done():
 		c.release()
 	}
 }
 
-func (c *Client) handshake(s *link.Stream, open wire.PipeOpen) (*Pipe, error) {
+// handshake lets a peer in, or not. again is set if it came back to a pipe that we have.
+func (c *Client) handshake(s *link.Stream, open wire.PipeOpen) (p *Pipe, again bool, err error) {
+	ctx := c.conn.Context()
 	trust, err := c.trustOf(open.Opener, c.cfg.AcceptStrangers)
 	if err != nil {
 		s.Reject(channel.CodeRefused, "")
-		return nil, err
+		return nil, false, err
 	}
 	s.Accept()
-	pending, err := secure.Accept(c.ctx, s, &secure.Config{Key: c.cfg.Keys.Private, Pipe: binding(open), Timeout: c.cfg.Timeout})
+	pending, err := secure.Accept(ctx, s, &secure.Config{Key: c.cfg.Keys.Private, Pipe: binding(open), Timeout: c.cfg.Timeout})
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	hello, err := wire.ParseHello(pending.Hello())
-	if err == nil && (hello.Name != "" || len(hello.Groups) > 0 || hello.Transient) {
+	if err == nil && (hello.Name != "" || len(hello.Groups) > 0 || hello.Transient || hello.Features&wire.FeatureResume != 0) {
 		err = errors.New("a pipe's hello says what only a session's may")
 	}
 	if err != nil {
-		pending.Refuse(c.ctx, wire.CodeProtocol, "malformed hello")
-		return nil, err
+		pending.Refuse(ctx, wire.CodeProtocol, "malformed hello")
+		return nil, false, err
 	}
-	if err := trust.check(pending.PeerKey()); err != nil {
-		pending.Refuse(c.ctx, wire.CodeUnknownKey, "this is not the key that we have for that name")
-		return nil, err
-	}
-	if c.pipesOf(pending.PeerKey()) >= maxPerPeer {
-		err := &channel.Error{Code: channel.CodeBusy, Text: "too many pipes of this peer"}
-		pending.Refuse(c.ctx, uint16(err.Code), err.Text)
-		return nil, err
-	}
-	peer, err := c.accept(trust, pending.PeerKey())
+	p, again, err = c.pipeOf(trust, pending.PeerKey(), hello.Instance)
 	if err != nil {
-		var changed *keys.ChangedKeyError
-		if errors.As(err, &changed) {
-			pending.Refuse(c.ctx, wire.CodeUnknownKey, "this is not the key that we have for that name")
-		} else {
-			pending.Refuse(c.ctx, wire.CodeRefused, "")
+		code, text := refusal(err)
+		pending.Refuse(ctx, uint16(code), text)
+		return nil, false, err
+	}
+	if err := p.welcome(ctx, pending, &hello); err != nil {
+		if !again {
+			p.conn.End(err)
 		}
-		return nil, err
+		return nil, false, err
 	}
-	welcome, err := (&wire.Welcome{MaxMessage: c.cfg.maxMessage()}).Append(nil)
+	return p, again, nil
+}
+
+// refusal is what a peer is told that we do not let in.
+func refusal(err error) (channel.Code, string) {
+	var changed *keys.ChangedKeyError
+	var refused *channel.Error
+	switch {
+	case errors.As(err, &changed):
+		return channel.CodeUnknownKey, "this is not the key that we have for that name"
+	case errors.As(err, &refused):
+		return refused.Code, refused.Text
+	}
+	return channel.CodeRefused, ""
+}
+
+// pipeOf is the pipe that a peer comes back to, or a new one.
+func (c *Client) pipeOf(trust *peerTrust, key keys.PublicKey, number [wire.IDSize]byte) (p *Pipe, again bool, err error) {
+	if err := trust.check(key); err != nil {
+		return nil, false, err
+	}
+	peer, err := c.accept(trust, key)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	conn, err := pending.Welcome(c.ctx, welcome)
+	id := instance{key, number}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if p := c.taken[id]; p != nil && p.alive() {
+		if !c.cfg.NoReconnect {
+			return p, true, nil
+		}
+		p.conn.End(&channel.LostError{Err: errNewLink})
+	}
+	if n, waiting := c.pipesOf(key); n >= maxPerPeer {
+		if waiting == nil {
+			return nil, false, &channel.Error{Code: channel.CodeBusy, Text: "too many pipes of this peer"}
+		}
+		waiting.conn.End(&channel.LostError{Err: errCrowded})
+	}
+	p = c.newPipe(peer, number, (*Pipe).absent)
+	if number != [wire.IDSize]byte{} {
+		c.taken[id] = p
+	}
+	return p, false, nil
+}
+
+// welcome lets the peer in, and the pipe go on.
+func (p *Pipe) welcome(ctx context.Context, pending *secure.Pending, hello *wire.Hello) error {
+	p.attaching.Lock()
+	defer p.attaching.Unlock()
+	w := wire.Welcome{MaxMessage: p.client.cfg.maxMessage()}
+	if hello.Instance != [wire.IDSize]byte{} {
+		w.Record = p.conn.Books().Record()
+	}
+	b, err := w.Append(nil)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return c.newPipe(conn, peer, false, hello.MaxMessage), nil
+	conn, err := pending.Welcome(ctx, b)
+	if err != nil {
+		return err
+	}
+	return p.attach(conn, false, hello.MaxMessage)
 }

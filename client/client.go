@@ -7,21 +7,25 @@ import (
 	"time"
 
 	"github.com/pysock/pysock/channel"
+	"github.com/pysock/pysock/internal/durable"
 	"github.com/pysock/pysock/internal/link"
+	"github.com/pysock/pysock/internal/wire"
 	"github.com/pysock/pysock/keys"
+	"github.com/pysock/pysock/secure"
 )
 
-// A Client is a connection to a server. It is a channel.Conn, and its methods may be called by
-// several goroutines at once.
+// A Client is a connection to a server, for as long as the server lets the client in: it outlives the connections of the network below. It is a channel.Conn, and its
+// methods may be called by several goroutines at once.
 type Client struct {
-	cfg  Config
-	name string
-	peer channel.Peer
-	link *link.Link
-	mux  *channel.Mux
-
-	ctx    context.Context
-	cancel context.CancelCauseFunc
+	cfg    Config
+	clock  clock
+	name   string
+	peer   channel.Peer
+	conn   *durable.Conn
+	mux    *channel.Mux
+	keeper *keeper
+	states states
+	here   presence
 
 	listeners  link.Listeners // for streams through pipes
 	fromServer link.Listeners
@@ -34,12 +38,42 @@ type Client struct {
 	running bool                     // Run was called
 	held    int                      // pipes in their handshake or in waiting
 	shaking map[string]int           // of these, those in their handshake, by the opener's name
-	pipes   map[*Pipe]struct{}       // all that are open
+	pipes   map[*Pipe]struct{}       // all that are open, or wait for their peer
+	taken   map[instance]*Pipe       // of these, those that peers have opened
 	byKey   map[keys.PublicKey]*Pipe // those that SendTo uses
 	opening map[string]*opening      // those that SendTo opens at the moment, by name
 }
 
 var _ channel.Conn = (*Client)(nil)
+
+// newClient makes the client of a connection that the server has welcomed.
+func newClient(conn *secure.Conn, w wire.Welcome, d *dialer, now clock) (*Client, error) {
+	c := &Client{
+		cfg: *d.cfg, clock: now, name: w.Name, mux: d.cfg.Handler,
+		peer:    channel.Peer{Name: keys.ServerName, Key: conn.PeerKey(), Addr: conn.RemoteAddr()},
+		byKey:   make(map[keys.PublicKey]*Pipe),
+		opening: make(map[string]*opening),
+		shaking: make(map[string]int),
+		pipes:   make(map[*Pipe]struct{}),
+		taken:   make(map[instance]*Pipe),
+		waiting: make(chan *Pipe, maxWaiting),
+	}
+	if c.mux == nil {
+		c.mux = new(channel.Mux)
+	}
+	c.keeper = newKeeper(c, d)
+	c.conn = durable.New(&durable.Config{
+		Resend: c.cfg.Delivery == AtLeastOnce, Wait: -1, Final: c.endsWith, Lost: func(error) { c.keeper.ring() },
+	})
+	if err := c.keeper.begin(conn, &w); err != nil {
+		c.keeper.stop()
+		return nil, err
+	}
+	c.keeper.online()
+	context.AfterFunc(c.conn.Context(), c.ended)
+	go c.keeper.run() // stops when the client has ended
+	return c, nil
+}
 
 // Name is the name that the server has bound to the client's key.
 func (c *Client) Name() string { return c.name }
@@ -47,42 +81,73 @@ func (c *Client) Name() string { return c.name }
 // Key is the client's own public key.
 func (c *Client) Key() keys.PublicKey { return c.cfg.Keys.Private.Public() }
 
-// Peer is the server.
+// Peer is the server. Its address is that of the first connection; State has the present one's.
 func (c *Client) Peer() channel.Peer { return c.peer }
 
-// Context is done when the connection is; context.Cause says why.
-func (c *Client) Context() context.Context { return c.ctx }
+// Context is done when the client has ended, not when a connection is lost; context.Cause says why: ErrClosed, what the server said, or
+// with Config.NoReconnect what was seen of the loss.
+func (c *Client) Context() context.Context { return c.conn.Context() }
 
-// Send sends body to the server on a channel; see channel.Conn.
+// within gives a call that sends something the end that Config.FailOffline wants.
+func (c *Client) within(ctx context.Context) (context.Context, func()) {
+	if !c.cfg.FailOffline {
+		return ctx, nothing
+	}
+	return bound(ctx, &c.here)
+}
+
+// Send sends body to the server on a channel; see channel.Conn. While there is no connection what it accepts waits to be sent, as much as the channel's credit and
+// Config.ResumeBuffer hold; after that Send waits, or with Config.FailOffline returns ErrOffline.
 func (c *Client) Send(ctx context.Context, name string, body []byte) error {
-	return c.link.Send(ctx, name, channel.Raw, body)
+	ctx, done := c.within(ctx)
+	defer done()
+	return c.conn.Send(ctx, name, channel.Raw, body)
 }
 
 // SendMessage sends a message to the server; see channel.Conn.
 func (c *Client) SendMessage(ctx context.Context, m *channel.Message) error {
-	return c.link.Send(ctx, m.Channel, m.Encoding, m.Body)
+	ctx, done := c.within(ctx)
+	defer done()
+	return c.conn.Send(ctx, m.Channel, m.Encoding, m.Body)
+}
+
+// SendAcked is Send, and waits until the server's application has taken the message; see channel.Conn.
+func (c *Client) SendAcked(ctx context.Context, name string, body []byte) error {
+	ctx, done := c.within(ctx)
+	defer done()
+	return c.conn.SendAcked(ctx, name, channel.Raw, body)
 }
 
 // Flush waits until the server's application has taken everything sent before; see channel.Conn.
-func (c *Client) Flush(ctx context.Context) error { return c.link.Flush(ctx) }
+func (c *Client) Flush(ctx context.Context) error {
+	ctx, done := c.within(ctx)
+	defer done()
+	return c.conn.Flush(ctx)
+}
 
 // Request asks the server and waits for the answer; see channel.Conn.
 func (c *Client) Request(ctx context.Context, name string, body []byte) (*channel.Message, error) {
-	return c.link.Request(ctx, name, channel.Raw, body)
+	ctx, done := c.within(ctx)
+	defer done()
+	return c.conn.Request(ctx, name, channel.Raw, body)
 }
 
 // RequestMessage asks the server and waits for the answer; see channel.Conn.
 func (c *Client) RequestMessage(ctx context.Context, m *channel.Message) (*channel.Message, error) {
-	return c.link.Request(ctx, m.Channel, m.Encoding, m.Body)
+	ctx, done := c.within(ctx)
+	defer done()
+	return c.conn.Request(ctx, m.Channel, m.Encoding, m.Body)
 }
 
 // OpenStream opens a stream to the server; see channel.Conn.
 func (c *Client) OpenStream(ctx context.Context, name string) (net.Conn, error) {
-	return openStream(ctx, c.link, name)
+	ctx, done := c.within(ctx)
+	defer done()
+	return openStream(ctx, c.conn, name)
 }
 
-func openStream(ctx context.Context, l *link.Link, name string) (net.Conn, error) {
-	s, err := l.OpenStream(ctx, name)
+func openStream(ctx context.Context, on *durable.Conn, name string) (net.Conn, error) {
+	s, err := on.OpenStream(ctx, name)
 	if err != nil {
 		return nil, err // not s, which would be a net.Conn that is not nil
 	}
@@ -120,53 +185,33 @@ func (c *Client) Handle(name string, h channel.Handler) { c.mux.Handle(name, h) 
 func (c *Client) Fallback(h channel.Handler) { c.mux.Fallback(h) }
 
 // Receive waits for the next message from the server on a channel that has no handler; those of channels that have one go there from now
-// on, as after Run. It stops at ctx's end or the connection's; what had
-// arrived before the server closed the connection is still returned.
-func (c *Client) Receive(ctx context.Context) (*channel.Message, error) { return c.link.Receive(ctx) }
+// on, as after Run. It stops at ctx's end or the client's; what had
+// arrived before the server closed the connection for good is still returned. It goes on with the messages of the next session.
+func (c *Client) Receive(ctx context.Context) (*channel.Message, error) { return c.conn.Receive(ctx) }
 
-// Run lets handlers be called, and waits until ctx or the connection ends. From then on pipes that peers open are accepted by themselves and their
+// Run lets handlers be called, and waits until ctx or the client ends. From then on pipes that peers open are accepted by themselves and their
 // messages go to the same handlers, so AcceptPipe is not needed. When ctx ends Run returns its cause; handlers go on until the client is closed.
-// When the connection ends Run returns why: ErrClosed, a *CloseError or a *LostError.
+// When the client ends Run returns why, as its Context does.
 func (c *Client) Run(ctx context.Context) error {
 	c.mu.Lock()
 	if !c.running && !c.closed {
 		c.running = true
 		c.wg.Add(1)
-		go c.takePipes() // stops when the connection ends
+		go c.takePipes() // stops when the client ends
 	}
 	c.mu.Unlock()
-	c.link.Run()
+	c.conn.Run()
 	select {
 	case <-ctx.Done():
 		return context.Cause(ctx)
-	case <-c.ctx.Done():
-		return context.Cause(c.ctx)
+	case <-c.conn.Context().Done():
+		return context.Cause(c.conn.Context())
 	}
 }
 
 // Ping measures the time to the server and back.
-func (c *Client) Ping(ctx context.Context) (time.Duration, error) { return c.link.Ping(ctx) }
-
-// Close closes the pipes, sends what Send accepted, and ends the connection. It waits for the network at most a few seconds.
-func (c *Client) Close() error { return c.CloseWithReason(channel.CodeClosed, "") }
-
-// CloseWithReason is Close with a code and a text of at most 255 bytes that the server sees.
-func (c *Client) CloseWithReason(code channel.Code, text string) error {
-	c.mu.Lock()
-	c.closed = true
-	pipes := make([]*Pipe, 0, len(c.pipes))
-	for p := range c.pipes {
-		pipes = append(pipes, p)
-	}
-	c.mu.Unlock()
-	var closing sync.WaitGroup
-	for _, p := range pipes {
-		closing.Go(func() { _ = p.CloseWithReason(code, text) }) // its error is of what the peer did not take; Flush tells
-	}
-	closing.Wait()
-	err := c.link.Close(code, text)
-	c.listeners.CloseAll()
-	c.fromServer.CloseAll()
-	c.wg.Wait()
-	return err
+func (c *Client) Ping(ctx context.Context) (time.Duration, error) {
+	ctx, done := c.within(ctx)
+	defer done()
+	return c.conn.Ping(ctx)
 }

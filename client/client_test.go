@@ -226,42 +226,6 @@ func TestStreamsThroughAPipe(t *testing.T) {
 	require.NoError(t, conn.Close())
 }
 
-func TestPeerGoes(t *testing.T) {
-	ctx := t.Context()
-	w := newPeople(t, "alice", "bob")
-	var raw net.Conn
-	alice := w.Dial("alice", nil)
-	w.Dial("bob", func(c *client.Config) {
-		c.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
-			var err error
-			raw, err = new(net.Dialer).DialContext(ctx, network, address)
-			return raw, err
-		}
-	})
-	p, err := alice.OpenPipe(ctx, "bob")
-	require.NoError(t, err)
-	require.NoError(t, p.Send(ctx, "news", []byte("is not taken")))
-	raw.Close()
-	require.ErrorIs(t, p.Flush(ctx), channel.CodeGone)
-	<-p.Context().Done()
-	require.ErrorIs(t, context.Cause(p.Context()), channel.CodeGone)
-	require.NoError(t, alice.Context().Err())
-	_, err = alice.OpenPipe(ctx, "bob")
-	require.ErrorIs(t, err, channel.CodeNotConnected)
-}
-
-func TestServerGoes(t *testing.T) {
-	ctx := t.Context()
-	w := newPeople(t, "alice")
-	alice := w.Dial("alice", nil)
-	require.NoError(t, w.Server.Close())
-	_, err := alice.Receive(ctx)
-	var lost *channel.LostError
-	require.ErrorAs(t, err, &lost)
-	require.ErrorAs(t, alice.Run(ctx), &lost)
-	require.ErrorAs(t, alice.Send(ctx, "x", nil), &lost)
-}
-
 func TestDialErrors(t *testing.T) {
 	ctx := t.Context()
 	w := newPeople(t, "alice")

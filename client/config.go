@@ -9,6 +9,31 @@ import (
 
 	"github.com/pysock/pysock/channel"
 	"github.com/pysock/pysock/keys"
+	"github.com/pysock/pysock/secure"
+)
+
+// What a Config has where it says nothing.
+const (
+	// DefaultPipeGrace is what a Config.PipeGrace of 0 means.
+	DefaultPipeGrace = 2 * time.Minute
+	// DefaultRenewAfter is what a Config.RenewAfter of 0 means.
+	DefaultRenewAfter = 24 * time.Hour
+	// DefaultRenewBytes is what a Config.RenewBytes of 0 means: 64 GiB.
+	DefaultRenewBytes = 64 << 30
+	// DefaultResumeBuffer is what a Config.ResumeBuffer of 0 means: 4 MiB.
+	DefaultResumeBuffer = 4 << 20
+)
+
+// Delivery says what becomes of messages that the other application is not known to have taken when a session or a pipe's
+// link is lost for good and another begins. As long as connections are resumed there are none, and both are the same.
+type Delivery uint8
+
+const (
+	// AtMostOnce tells of them with a *channel.GapError and never sends them again. A message that came, whose taking was not heard of, is among them.
+	AtMostOnce Delivery = iota
+	// AtLeastOnce keeps each message until the other application has taken it, and sends it again. What that application has taken already it does not get a second time as long as
+	// its process lives; if that has been restarted, it may.
+	AtLeastOnce
 )
 
 // Config says who the client is and whom it trusts. Only Keys is required.
@@ -16,6 +41,10 @@ import (
 type Config struct {
 	// Keys is the client's key file: its identity, its server, its peers.
 	Keys *keys.File
+
+	// Addresses are more addresses HOST:PORT of the same server, with the same key, besides the one that Dial is given or the key file has. They are tried in turn,
+	// beginning with the one that worked last.
+	Addresses []string
 
 	// Transient asks for a session of one errand: it has the name of the key, replaces no other session and
 	// cannot be addressed. Commands that send something and exit use it.
@@ -42,11 +71,43 @@ type Config struct {
 	// Handler has the handlers for messages of the server and of peers; see Client.Run. If it is nil the client has an empty one of its own.
 	Handler *channel.Mux
 
-	// DialContext connects to the server, for proxies and tests; nil for a net.Dialer. The network is "tcp".
+	// NoReconnect ends the client, and each of its pipes, with the first loss that resuming cannot mend: the server closed the session, does not know it
+	// any more, or could not be reached for as long as it said that it keeps one.
+	NoReconnect bool
+
+	// Delivery says what becomes of messages that may be lost with a session; see there.
+	Delivery Delivery
+
+	// FailOffline lets calls that send something return ErrOffline instead of waiting while there is no connection to the server, or, of a pipe, to the peer.
+	// What need not wait is queued all the same; what a call that failed had queued already, SendAcked its message, may still arrive.
+	FailOffline bool
+
+	// DialContext connects to the server, for proxies and tests; nil for a net.Dialer, which races IPv6 and IPv4. The network is "tcp". It is called again for
+	// each new connection. Its ctx ends when the attempt does, and must not end the connection.
 	DialContext func(ctx context.Context, network, address string) (net.Conn, error)
 
-	// Timeout bounds the handshake, 0 for 10 s. Dial's ctx bounds connecting and the handshake together.
+	// Timeout bounds the handshake, 0 for 10 s. Dial's ctx bounds connecting and the handshake together, and so does Timeout
+	// from the second connection on, and in Dial if there are several addresses. In a pipe it bounds the handshake.
 	Timeout time.Duration
+
+	// KeepAlive is how long the connection may be silent before the client asks whether the server is there, 0 for 15 s. A server that is not
+	// heard of for 10 s more is taken for lost, and the client connects anew.
+	KeepAlive time.Duration
+
+	// PipeGrace is how long a pipe may be without its peer before it ends; 0 for DefaultPipeGrace.
+	PipeGrace time.Duration
+
+	// RenewAfter is how old a connection becomes before a new one with fresh keys takes its place, unnoticed, with up to a fifth of it less; 0 for DefaultRenewAfter, which is
+	// also the most.
+	RenewAfter time.Duration
+
+	// RenewBytes is how many bytes a connection carries, both directions together, before a new one takes its place, with up to a fifth of it less; 0 for DefaultRenewBytes,
+	// which is also the most.
+	RenewBytes int64
+
+	// ResumeBuffer is how many bytes are kept that the server has not acknowledged, to send them again over the next connection; 0 for
+	// DefaultResumeBuffer. When they are used up, sending waits.
+	ResumeBuffer int
 
 	// MaxMessage is the largest message accepted, in bytes of its body: 0 for 16 MiB, less than 64 KiB is raised to that,
 	// more than 1 GiB lowered.
@@ -67,6 +128,34 @@ func (c *Config) check() error {
 		return errNoKeys
 	case c.AcceptStrangers && c.KnownPeers == nil:
 		return errors.New("client: AcceptStrangers needs KnownPeers to remember them in")
+	case c.Delivery > AtLeastOnce:
+		return errors.New("client: Config.Delivery is neither AtMostOnce nor AtLeastOnce")
+	case min(c.Timeout, c.KeepAlive, c.PipeGrace, c.RenewAfter) < 0 || c.RenewBytes < 0 || c.ResumeBuffer < 0:
+		return errors.New("client: a time or size in Config is negative")
 	}
 	return nil
+}
+
+// withDefaults is a copy of the Config as it is meant.
+func (c *Config) withDefaults() Config {
+	d := *c
+	if d.Timeout == 0 {
+		d.Timeout = secure.DefaultTimeout
+	}
+	if d.PipeGrace == 0 {
+		d.PipeGrace = DefaultPipeGrace
+	}
+	if d.RenewAfter == 0 || d.RenewAfter > DefaultRenewAfter {
+		d.RenewAfter = DefaultRenewAfter
+	}
+	if d.RenewBytes == 0 || d.RenewBytes > DefaultRenewBytes {
+		d.RenewBytes = DefaultRenewBytes
+	}
+	if d.ResumeBuffer == 0 {
+		d.ResumeBuffer = DefaultResumeBuffer
+	}
+	if d.Logger == nil {
+		d.Logger = slog.Default()
+	}
+	return d
 }

@@ -25,4 +25,26 @@
 //
 // Whom a pipe is opened to, and accepted from, is decided by key and not by name: the peers of the key file, or, with [Config.KnownPeers],
 // those met before.
+//
+// # When the network fails
+//
+// A client outlives its connections. There are three kinds of loss:
+//
+//   - The connection is lost and the server keeps the session, for two minutes as a rule. The client goes on over a new connection, and nothing is noticed: messages,
+//     requests, streams and pipes go on, nothing is lost and nothing comes twice. Meanwhile calls wait, or fail with [ErrOffline] if [Config.FailOffline] says so.
+//   - The session is lost: the server was restarted, or could not be reached for too long. The client gets a new session, and opens its pipes anew. Requests and streams that were
+//     under way fail with a *channel.LostError or, if the server said why, a *channel.CloseError. Of messages that the other application is not known to have taken, the next Send or Flush tells with a
+//     *channel.GapError, once; or, with [AtLeastOnce], they are sent again, and an application that lives takes none of them twice.
+//   - The server refuses the client, or ends its session with a reason that is final: the session was replaced by a newer one of the same key, the key was revoked, the
+//     application said so. Then the Client has ended, and its Context is done. [Config.NoReconnect] makes the second kind of loss final, too.
+//
+// [Client.State] and [Client.States] tell which it is:
+//
+//	for s := range c.States(ctx) {
+//		log.Print(s.Phase, s.Session, s.Err)
+//	}
+//
+// New connections are tried at once, then at intervals that grow from 50 ms to 10 s and have a random part, and at once again when the computer wakes up. They are tried at [Config.Addresses], too.
+// What is exact is what the other application has taken, which it reports itself, through a pipe end to end; what it took and could not report any more is among
+// what the GapError does not know of.
 package client

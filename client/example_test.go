@@ -94,6 +94,26 @@ func ExampleClient_Request() {
 	// true
 }
 
+// Watch how a client is doing. One that loses its connection is resuming, and online again when it has another.
+func ExampleClient_States() {
+	alice, _, stop := exampleServer()
+	defer stop()
+	ctx := context.Background()
+	c, err := client.Dial(ctx, "", &client.Config{Keys: alice})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for s := range c.States(ctx) {
+		fmt.Printf("%v, session %d\n", s.Phase, s.Session)
+		if s.Phase == client.Online {
+			c.Close()
+		}
+	}
+	// Output:
+	// online, session 1
+	// offline, session 1
+}
+
 // Open a pipe to another client. The server carries it and cannot read it.
 func ExampleClient_OpenPipe() {
 	alice, bob, stop := exampleServer()

@@ -13,7 +13,7 @@ import (
 )
 
 // OpenPipe opens a pipe to the client that the server knows by name, and returns when that client has let us in. The key that it must prove is the key file's, or the
-// one in Config.KnownPeers; the server's word counts for nothing.
+// one in Config.KnownPeers; the server's word counts for nothing. While there is no connection to the server OpenPipe waits for one.
 //
 // The error is a *keys.ChangedKeyError if somebody with another key answered, and else an *Error: CodeUnknownPeer (no such name, or no key for it),
 // CodeNotConnected, CodeRefused (by the server's policy or by the peer), CodeUnknownKey (the peer does not know us), CodeBusy, or CodeGone (it went away meanwhile).
@@ -28,37 +28,68 @@ func (c *Client) OpenPipe(ctx context.Context, name string) (*Pipe, error) {
 	if err != nil {
 		return nil, err
 	}
-	open := wire.PipeOpen{Opener: c.name, Target: name}
-	rand.Read(open.ID[:])
-	hello, err := (&wire.Hello{MaxMessage: c.cfg.maxMessage()}).Append(nil)
+	ctx, done := c.within(ctx)
+	defer done()
+	var number [wire.IDSize]byte
+	rand.Read(number[:])
+	conn, w, err := c.connectPipe(ctx, trust, number)
 	if err != nil {
 		return nil, err
-	}
-	stream, err := c.link.OpenPipe(open)
-	if err != nil {
-		return nil, err
-	}
-	conn, err := secure.Initiate(ctx, stream, &secure.Config{
-		Key: c.cfg.Keys.Private, Pipe: binding(open), Hello: hello, VerifyPeer: trust.check, Timeout: c.cfg.Timeout,
-	})
-	if err != nil {
-		return nil, pipeError(name, err)
 	}
 	peer, err := c.accept(trust, conn.PeerKey())
 	if err != nil {
 		conn.Close()
 		return nil, err
 	}
+	c.mu.Lock()
+	p := c.newPipe(peer, number, c.reopen)
+	c.mu.Unlock()
+	p.attaching.Lock()
+	defer p.attaching.Unlock()
+	if err := p.attachTo(conn, &w); err != nil {
+		return nil, pipeError(name, err)
+	}
+	return p, nil
+}
+
+// connectPipe opens a stream to a peer and shakes hands with it.
+func (c *Client) connectPipe(ctx context.Context, trust *peerTrust, number [wire.IDSize]byte) (*secure.Conn, wire.Welcome, error) {
+	open := wire.PipeOpen{Opener: c.name, Target: trust.name}
+	rand.Read(open.ID[:])
+	hello, err := (&wire.Hello{MaxMessage: c.cfg.maxMessage(), Instance: number}).Append(nil)
+	if err != nil {
+		return nil, wire.Welcome{}, err
+	}
+	if err := c.here.await(ctx, c.conn.Context()); err != nil {
+		return nil, wire.Welcome{}, err
+	}
+	stream, err := c.conn.OpenPipe(open)
+	if err != nil {
+		return nil, wire.Welcome{}, err
+	}
+	conn, err := secure.Initiate(ctx, stream, &secure.Config{
+		Key: c.cfg.Keys.Private, Pipe: binding(open), Hello: hello, VerifyPeer: trust.check, Timeout: c.cfg.Timeout,
+	})
+	if err != nil {
+		return nil, wire.Welcome{}, pipeError(trust.name, err)
+	}
 	w, err := wire.ParseWelcome(conn.Welcome())
-	if err == nil && w.Name != "" {
-		err = errors.New("a peer does not give names")
+	switch {
+	case err != nil:
+	case w.Name != "" || w.Features != 0:
+		err = errors.New("the peer's welcome says what only a server's may")
+	case w.Record == [wire.IDSize]byte{}:
+		err = errNoRecord
 	}
 	if err != nil {
 		conn.Close()
-		return nil, pipeError(name, err)
+		return nil, wire.Welcome{}, pipeError(trust.name, err)
 	}
-	return c.newPipe(conn, peer, true, w.MaxMessage), nil
+	return conn, w, nil
 }
+
+// errNoRecord is a welcome without the mark that tells whether the other side goes on with the numbers of our instance.
+var errNoRecord = errors.New("the welcome has no record of the instance")
 
 func binding(open wire.PipeOpen) *secure.Binding {
 	return &secure.Binding{ID: open.ID, Opener: open.Opener, Target: open.Target}

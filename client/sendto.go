@@ -29,7 +29,7 @@ func (c *Client) SendMessageTo(ctx context.Context, peer string, m *channel.Mess
 }
 
 // PipeTo returns the pipe that SendTo uses for a peer, and opens it if there is none. A pipe that the peer opened serves as well if Run
-// took it. Do not close it while others may send through it.
+// took it, and so does one that waits for its peer to come back. Do not close it while others may send through it.
 func (c *Client) PipeTo(ctx context.Context, peer string) (*Pipe, error) {
 	for {
 		trust, err := c.trustOf(peer, true)
@@ -37,7 +37,7 @@ func (c *Client) PipeTo(ctx context.Context, peer string) (*Pipe, error) {
 			return nil, err
 		}
 		c.mu.Lock()
-		if p := c.byKey[trust.known]; p != nil && !trust.known.IsZero() && p.link.Context().Err() == nil {
+		if p := c.byKey[trust.known]; p != nil && !trust.known.IsZero() && p.alive() {
 			c.mu.Unlock()
 			return p, nil
 		}
@@ -77,13 +77,15 @@ func (c *Client) open(ctx context.Context, peer string, o *opening) {
 	close(o.done)
 }
 
-// Pipes are the pipes that are open now.
+// Pipes are the pipes that are open now, or wait for their peer to come back.
 func (c *Client) Pipes() []*Pipe {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	pipes := make([]*Pipe, 0, len(c.pipes))
 	for p := range c.pipes {
-		pipes = append(pipes, p)
+		if p.alive() {
+			pipes = append(pipes, p)
+		}
 	}
 	return pipes
 }

@@ -57,31 +57,6 @@ func (d *document) applyPrivate(k *PrivateKey, opts *WriteOptions) error {
 	return nil
 }
 
-func (d *document) applyServer(want *ServerRef) {
-	have := d.file.Server
-	switch {
-	case want == nil && have == nil || want != nil && have != nil && *want == *have:
-		return
-	case want == nil:
-		remove(d.root, "server")
-		return
-	case have == nil:
-		have = &ServerRef{}
-		d.set("server", &yaml.Node{Kind: yaml.MappingNode})
-	}
-	server := lookup(d.root, "server")
-	if want.Address != have.Address {
-		set(server, "address", textNode(want.Address))
-	}
-	switch {
-	case want.Key == have.Key:
-	case want.Key.IsZero():
-		remove(server, "key")
-	default:
-		set(server, "key", textNode(want.Key.String()))
-	}
-}
-
 // applyKeys makes the mapping under a field the same as want. New names go to its
 // end, sorted.
 func (d *document) applyKeys(field string, have, want map[string]PublicKey) {

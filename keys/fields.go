@@ -73,35 +73,6 @@ func (d *document) readPrivate(n *yaml.Node) error {
 	return nil
 }
 
-func (d *document) readServer(n *yaml.Node) error {
-	server := &ServerRef{}
-	err := d.eachPair(n, "server", func(k, v *yaml.Node) (err error) {
-		switch k.Value {
-		case "address":
-			if server.Address, err = d.text(v, "address"); err != nil {
-				return err
-			}
-			if err := checkAddress(server.Address, true); err != nil {
-				return d.wrap(v, err)
-			}
-		case "key":
-			server.Key, err = d.readKey(v, "key")
-			return err
-		default:
-			return d.errorf(k, "unknown field %s in server; it has address and key", quote(k.Value))
-		}
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	if server.Address == "" {
-		return d.errorf(n, "server has no address; add address: HOST:PORT to it")
-	}
-	d.file.Server = server
-	return nil
-}
-
 // readKeys reads peers or clients. Two names for one key are refused: a peer is its
 // key, and which of the names it has would be anybody's guess.
 func (d *document) readKeys(n *yaml.Node, field string) (map[string]PublicKey, error) {

@@ -45,14 +45,6 @@ type File struct {
 	Listen string
 }
 
-// ServerRef says where a client's server is and who it is.
-type ServerRef struct {
-	// Address is HOST:PORT.
-	Address string
-	// Key is the server's key, or zero: then it is learnt on first use.
-	Key PublicKey
-}
-
 // LoadOptions say how to open an encrypted private key. The zero value opens none.
 type LoadOptions struct {
 	// Passphrase is asked for the passphrase of the file at path, at most once and
@@ -149,21 +141,17 @@ func loadDocument(path string) (*document, *regularFile, error) {
 	return d, r, nil
 }
 
-// clone returns a copy that shares no map and no pointer but that of the private
+// clone returns a copy that shares no map, slice or pointer but that of the private
 // key, which cannot change.
 func (f *File) clone() *File {
 	c := *f
 	c.Peers, c.Clients = maps.Clone(f.Peers), maps.Clone(f.Clients)
-	if f.Server != nil {
-		s := *f.Server
-		c.Server = &s
-	}
+	c.Server = f.Server.clone()
 	return &c
 }
 
 // sameContent reports whether two Files are the same but for their private keys.
 func (f *File) sameContent(g *File) bool {
-	sameServer := f.Server == nil && g.Server == nil || f.Server != nil && g.Server != nil && *f.Server == *g.Server
-	return sameServer && f.Name == g.Name && f.Public == g.Public && f.Open == g.Open && f.Listen == g.Listen &&
-		maps.Equal(f.Peers, g.Peers) && maps.Equal(f.Clients, g.Clients)
+	return f.Name == g.Name && f.Public == g.Public && f.Open == g.Open && f.Listen == g.Listen &&
+		f.Server.same(g.Server) && maps.Equal(f.Peers, g.Peers) && maps.Equal(f.Clients, g.Clients)
 }

@@ -18,8 +18,10 @@ func TestGoodFiles(t *testing.T) {
 	want := map[string]*File{
 		"minimal.yaml":     {Name: "alice", Public: alice},
 		"public-only.yaml": {Name: "bob", Public: bob},
-		"client.yaml": {Name: "alice", Public: alice, Server: &ServerRef{"hub.example:7700", hub},
+		"client.yaml": {Name: "alice", Public: alice, Server: &ServerRef{Address: "hub.example:7700", Key: hub},
 			Peers: map[string]PublicKey{"bob": bob}},
+		"client-addresses.yaml": {Name: "alice", Public: alice, Server: &ServerRef{Address: "hub.example:7700", Key: hub,
+			Also: []string{"hub2.example:7700", "[2001:db8::7]:7700", "hub.example:443"}}},
 		"server.yaml": {Name: "hub", Public: hub, Listen: ":7700",
 			Clients: map[string]PublicKey{"alice": alice, "bob": bob}},
 		"open-server.yaml": {Name: "hub", Public: hub, Listen: "[::1]:0", Open: true},

@@ -2,6 +2,7 @@ package keys
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -23,7 +24,7 @@ func read(t testing.TB, path string) string {
 func TestCreate(t *testing.T) {
 	f := &File{
 		Name: "yes", Private: fixed(t, 1), Open: true, Listen: ":0",
-		Server:  &ServerRef{"[::1]:7700", public(t, hubPublic)},
+		Server:  &ServerRef{Address: "[::1]:7700", Also: []string{"null:1", "[::2]:7700"}, Key: public(t, hubPublic)},
 		Peers:   map[string]PublicKey{"42": public(t, bobPublic), "null": public(t, hubPublic), "#x": public(t, alicePublic)},
 		Clients: map[string]PublicKey{"&x": public(t, bobPublic), "-": public(t, hubPublic), "=": public(t, alicePublic)},
 	}
@@ -56,7 +57,11 @@ func TestCreateRefuses(t *testing.T) {
 		"zero key":        {Name: "hub", Private: fixed(t, 1), Clients: map[string]PublicKey{"a": {}}},
 		"name that hides": {Name: "hub", Private: fixed(t, 1), Peers: map[string]PublicKey{"a: b": bob}},
 		"no address":      {Name: "alice", Private: fixed(t, 1), Server: &ServerRef{Key: bob}},
-		"listen":          {Name: "alice", Private: fixed(t, 1), Listen: "x"},
+		"address twice":   {Name: "alice", Private: fixed(t, 1), Server: &ServerRef{Address: "h:1", Also: []string{"H.:1"}, Key: bob}},
+		"also":            {Name: "alice", Private: fixed(t, 1), Server: &ServerRef{Address: "h:1", Also: []string{"h"}, Key: bob}},
+		"many addresses": {Name: "alice", Private: fixed(t, 1),
+			Server: &ServerRef{Address: "h:100", Also: manyAddresses(MaxAlso + 1)}},
+		"listen": {Name: "alice", Private: fixed(t, 1), Listen: "x"},
 	} {
 		path := filepath.Join(t.TempDir(), "x.yaml")
 		for _, o := range []*WriteOptions{nil, {Passphrase: []byte("x"), WorkFactor: 1}} {
@@ -105,10 +110,13 @@ func TestUpdateEveryField(t *testing.T) {
 	steps := []func(*File){
 		func(f *File) { f.Name = "alicia" },
 		func(f *File) { f.Server.Address = "other.example:1" },
+		func(f *File) { f.Server.Also = []string{"h:2", "[::1]:7700"} },
 		func(f *File) { f.Server.Key = PublicKey{} },
+		func(f *File) { f.Server.Also[1] = "h:3" },
+		func(f *File) { f.Server.Also = nil },
 		func(f *File) { f.Server.Key = hub },
 		func(f *File) { f.Server = nil },
-		func(f *File) { f.Server = &ServerRef{Address: "h:1"} },
+		func(f *File) { f.Server = &ServerRef{Address: "h:1", Also: manyAddresses(MaxAlso)} },
 		func(f *File) { f.Peers["bob"] = hub },
 		func(f *File) { delete(f.Peers, "bob") },
 		func(f *File) { f.Peers = map[string]PublicKey{"zoe": bob, "ann": hub} },
@@ -132,6 +140,53 @@ func TestUpdateEveryField(t *testing.T) {
 		assert.True(t, want.sameContent(got), "%d: %s", i, read(t, path))
 		assert.Equal(t, aliceSecret, got.Private.Secret())
 		assert.Contains(t, read(t, path), "# Alice's key file.")
+	}
+}
+
+func manyAddresses(n int) []string {
+	var all []string
+	for i := range n {
+		all = append(all, fmt.Sprintf("h:%d", 200+i))
+	}
+	return all
+}
+
+// TestUpdateAddresses has each further address keep what is said about it.
+func TestUpdateAddresses(t *testing.T) {
+	path := place(t, "client-addresses.yaml")
+	require.NoError(t, Update(path, nil, func(f *File) error { f.Server.Address = "new.example:7700"; return nil }))
+	for _, line := range []string{"  also: # the same server", "- hub2.example:7700 # the other line", "- hub.example:443 # where nothing"} {
+		assert.Contains(t, read(t, path), line)
+	}
+	require.NoError(t, Update(path, nil, func(f *File) error {
+		f.Server.Also = []string{"hub.example:443", "hub3.example:7700", "hub2.example:7700"}
+		return nil
+	}))
+	assert.Contains(t, read(t, path), `
+    - hub.example:443 # where nothing else is let out
+    - hub3.example:7700
+    - hub2.example:7700 # the other line
+`)
+	f, err := Load(path)
+	require.NoError(t, err)
+	assert.Equal(t, []string{"hub.example:443", "hub3.example:7700", "hub2.example:7700"}, f.Server.Also)
+
+	// What change does with its copy is not seen where nothing is to be written.
+	before := read(t, path)
+	failed := errors.New("failed")
+	require.ErrorIs(t, Update(path, nil, func(f *File) error { f.Server.Also[0] = "x:1"; return failed }), failed)
+	assert.Equal(t, before, read(t, path))
+
+	// Nothing in the list, and no list.
+	for _, also := range []string{"[]", "", "null"} {
+		path := write(t, "version: 1\nname: alice\nprivate_key: "+aliceSecret+"\nserver:\n  address: h:1\n  also: "+also+"\n")
+		f, err := Load(path)
+		require.NoError(t, err)
+		assert.Empty(t, f.Server.Also)
+		require.NoError(t, Update(path, nil, func(f *File) error { f.Server.Also = []string{"h:2"}; return nil }))
+		f, err = Load(path)
+		require.NoError(t, err)
+		assert.Equal(t, []string{"h:2"}, f.Server.Also)
 	}
 }
 

@@ -157,10 +157,10 @@ func TestBadFrames(t *testing.T) {
 		"an unknown frame":       {0x77, 0, 0, 0, 0, 0, 0, 0},
 		"an unknown channel":     wire.AppendMessage(nil, 5, 0, wire.MessageStart{}, []byte("x")),
 		"a stream that is not":   wire.AppendData(nil, 1, []byte("x")),
-		"credit overflow":        append(wire.AppendChannel(nil, 1, "test"), wire.AppendMessage(nil, 1, 0, wire.MessageStart{}, make([]byte, 70_000))...),
+		"credit overflow":        append(wire.AppendChannel(nil, 1, 0, "test"), wire.AppendMessage(nil, 1, 0, wire.MessageStart{}, make([]byte, 70_000))...),
 		"stream credit overflow": append(wire.AppendOpenStream(nil, 1, "x"), many(func(uint32) []byte { return wire.AppendData(nil, 1, make([]byte, 100)) })...),
 		"10,000 opens":           many(func(i uint32) []byte { return wire.AppendOpenStream(nil, 2*i+1, "x") }),
-		"10,000 channels":        many(func(i uint32) []byte { return wire.AppendChannel(nil, i%1024+1, "c") }),
+		"10,000 channels":        many(func(i uint32) []byte { return wire.AppendChannel(nil, i%1024+1, 0, "c") }),
 	} {
 		conn := w.Raw("mallory")
 		wrote := make(chan struct{})
@@ -201,7 +201,7 @@ type evilServer struct {
 func (e *evilServer) serve(conn net.Conn, name string) *link.Link {
 	pending, err := secure.Accept(context.Background(), conn, &secure.Config{Key: e.key})
 	require.NoError(e.t, err)
-	welcome, err := (&wire.Welcome{MaxMessage: wire.DefaultMaxMessage, Name: name}).Append(nil)
+	welcome, err := (&wire.Welcome{MaxMessage: wire.DefaultMaxMessage, Name: name, Record: [wire.IDSize]byte{1}}).Append(nil)
 	require.NoError(e.t, err)
 	c, err := pending.Welcome(context.Background(), welcome)
 	require.NoError(e.t, err)

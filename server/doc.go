@@ -15,6 +15,11 @@
 // An open server (open: true in the key file) also lets in any other key, under the name that it asks for and that nobody
 // had before: see [Server.Names]. A client that connects again replaces its older session.
 //
+// # Away and left
+//
+// A [Session] is not a connection: when a client's connection is lost it is away, and its session goes on when it comes back, for [Server.Grace] at most. Nothing is lost or doubled by
+// that, and pipes stay. It has left when its session has ended.
+//
 // # Limits
 //
 // [Limits] bounds what clients can make the server hold; [Limits.Memory] computes the most that can be.

@@ -2,19 +2,17 @@ package server
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
-	"fmt"
-	"runtime/debug"
-	"slices"
+	"math"
 	"time"
 
 	"github.com/pysock/pysock/channel"
 	"github.com/pysock/pysock/internal/wire"
-	"github.com/pysock/pysock/keys"
 	"github.com/pysock/pysock/secure"
 )
 
-// enter runs the handshake and makes a session of the connection, or refuses it.
+// enter runs the handshake and makes a session of the connection, lets an earlier session go on over it, or refuses it.
 func (s *Server) enter(h *handshake) {
 	pending, err := secure.Accept(h.ctx, h.conn, &secure.Config{Key: s.Keys.Private, Timeout: s.HandshakeTimeout, Gate: s.gate})
 	if err != nil {
@@ -32,18 +30,21 @@ func (s *Server) enter(h *handshake) {
 		s.refuse(h.ctx, pending, &channel.Error{Code: code, Text: "malformed hello"})
 		return
 	}
-	peer, claims, err := s.admit(pending.PeerKey(), &hello)
+	if hello.Resume != nil && s.resume(h, pending, &hello) {
+		return
+	}
+	s.begin(h, pending, &hello)
+}
+
+// begin makes a new session.
+func (s *Server) begin(h *handshake, pending *secure.Pending, hello *wire.Hello) {
+	peer, claims, err := s.admit(pending.PeerKey(), hello)
 	if err != nil {
 		s.refuse(h.ctx, pending, err)
 		return
 	}
 	peer.Addr = h.conn.RemoteAddr()
-	sess := &Session{server: s, peer: *peer, isTransient: hello.Transient, since: time.Now()}
-	welcome, err := (&wire.Welcome{MaxMessage: s.maxMessage(), Name: peer.Name}).Append(nil)
-	if err != nil {
-		s.refuse(h.ctx, pending, err)
-		return
-	}
+	sess := s.newSession(peer, hello)
 	// The session is entered before the client hears that it is in: whoever learns from that client that it is here can reach it.
 	if err := s.join(sess, h); err != nil {
 		s.refuse(h.ctx, pending, err)
@@ -57,14 +58,50 @@ func (s *Server) enter(h *handshake) {
 			return
 		}
 	}
-	_, err = pending.WelcomeWith(h.ctx, welcome, func(c *secure.Conn) { sess.begin(c, hello.MaxMessage) })
+	welcome, err := s.welcome(sess).Append(nil)
 	if err != nil {
-		if sess.link == nil {
-			s.abandon(sess)
-		} else {
-			sess.link.Cut(err)
-		}
+		s.abandon(sess)
+		s.refuse(h.ctx, pending, err)
+		return
 	}
+	_, err = pending.WelcomeWith(h.ctx, welcome, func(c *secure.Conn) { sess.begin(c, hello.MaxMessage) })
+	switch {
+	case err != nil && sess.link == nil:
+		s.abandon(sess)
+	case err != nil:
+		// What was never welcomed is not come back to.
+		s.mu.Lock()
+		s.discard(sess, err)
+		s.mu.Unlock()
+	}
+}
+
+// newSession is one that nobody knows of yet.
+func (s *Server) newSession(peer *channel.Peer, hello *wire.Hello) *Session {
+	sess := &Session{server: s, peer: *peer, isTransient: hello.Transient, since: time.Now(),
+		instance: instanceOf{peer.Key, hello.Instance}, over: make(chan struct{})}
+	if s.grace > 0 && hello.Features&wire.FeatureResume != 0 {
+		sess.resumable = true
+		rand.Read(sess.id[:])
+	}
+	return sess
+}
+
+// welcome is what the client of a session is told.
+func (s *Server) welcome(sess *Session) *wire.Welcome {
+	w := &wire.Welcome{MaxMessage: s.maxMessage(), Name: sess.peer.Name}
+	if sess.sequences != nil {
+		w.Record = sess.sequences.books.Record()
+	}
+	if sess.resumable {
+		w.Features, w.Session = wire.FeatureResume, sess.id
+		seconds := s.grace / time.Second
+		if s.grace%time.Second > 0 {
+			seconds++
+		}
+		w.Grace = uint32(min(seconds, math.MaxUint32))
+	}
+	return w
 }
 
 func (s *Server) maxMessage() uint32 { return uint32(s.limits.MaxMessage + wire.MessageOverhead) }
@@ -80,62 +117,4 @@ func (s *Server) refuse(ctx context.Context, pending *secure.Pending, err error)
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
 	_ = pending.Refuse(ctx, uint16(e.Code), clip(e.Text)) // it is gone either way
-}
-
-// admit decides whether a key may enter, and under which name; claims says that the name is one of the book, and to be claimed there.
-func (s *Server) admit(key keys.PublicKey, hello *wire.Hello) (peer *channel.Peer, claims bool, err error) {
-	if hello.Name != "" {
-		if err := keys.CheckClientName(hello.Name); err != nil {
-			return nil, false, &channel.Error{Code: channel.CodeBadName, Text: clip(err.Error())}
-		}
-	}
-	s.mu.Lock()
-	a := s.admission
-	s.mu.Unlock()
-	name, err := a.name(key, hello.Name)
-	if err != nil {
-		return nil, false, err
-	}
-	if name == "" {
-		name, claims = hello.Name, true
-	}
-	peer = &channel.Peer{Name: name, Key: key, Groups: slices.Clone(hello.Groups)}
-	if len(hello.Groups) == 0 {
-		return peer, claims, nil
-	}
-	for _, g := range hello.Groups {
-		if err := keys.CheckName(g); err != nil {
-			return nil, false, &channel.Error{Code: channel.CodeBadName, Text: clip(err.Error())}
-		}
-	}
-	if s.AllowGroups == nil {
-		return nil, false, &channel.Error{Code: channel.CodeRefused, Text: "this server has no groups to join"}
-	}
-	if err := s.ask("AllowGroups", *peer, func() error { return s.AllowGroups(*peer, hello.Groups) }); err != nil {
-		return nil, false, policyError(err)
-	}
-	return peer, claims, nil
-}
-
-// ask calls a policy of the application. One that panics has not allowed anything.
-func (s *Server) ask(policy string, peer channel.Peer, f func() error) (err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			s.logger().Error("pysock: a policy panicked", "policy", policy, "peer", peer.Name,
-				"panic", fmt.Sprint(v), "stack", string(debug.Stack()))
-			err = &channel.Error{Code: channel.CodeInternal}
-		}
-	}()
-	return f()
-}
-
-// policyError is what a client is told of a policy's refusal: what the application meant for it, and nothing else.
-func policyError(err error) *channel.Error {
-	var e *channel.Error
-	if errors.As(err, &e) {
-		return e
-	}
-	code := channel.CodeRefused
-	errors.As(err, &code)
-	return &channel.Error{Code: code}
 }

@@ -49,7 +49,7 @@ func Example() {
 	served := make(chan error)
 	go func() { served <- srv.Serve(ctx, ln) }()
 
-	c, err := client.Dial(ctx, "", &client.Config{Keys: alice})
+	c, err := client.Dial(ctx, "", &client.Config{Keys: alice, NoReconnect: true}) // else it waits for the server to come back
 	if err != nil {
 		log.Fatal(err)
 	}

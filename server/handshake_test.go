@@ -99,13 +99,15 @@ func TestCrowdFromEverywhere(t *testing.T) {
 // interlude is a client's connection that does something after message 3 and before the verdict is read.
 type interlude struct {
 	net.Conn
+	early  bool // after message 1 instead
 	writes int
 	f      func()
 }
 
 func (c *interlude) Write(b []byte) (int, error) {
 	n, err := c.Conn.Write(b)
-	if c.writes++; c.writes == 2 {
+	c.writes++
+	if c.early && c.writes == 1 || !c.early && c.writes == 2 {
 		c.f()
 	}
 	return n, err

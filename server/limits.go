@@ -17,15 +17,20 @@ import (
 //	                + 4 MiB + MaxMessage                    received, large answers to requests of the server's own
 //	                + MaxStreams × StreamWindow             received on streams of the server's application
 //	                + MaxPipes × 2 × PipeWindow             relayed, waiting for the other end
-//	                + 1 MiB + MaxMessage )                  waiting to be sent
+//	                + 1 MiB + MaxMessage                    waiting to be sent
+//	                + ResumeBuffer                          sent, and kept until the client's side has it
+//	                + 2 × 512 KiB                           sequences of its instance, and of one that is not there
+//	                + 1 KiB )                               a session that has ended, and why
 //
 // which Memory computes. The factor of 4 is what the smallest messages take in memory for each byte that they cost in credit. A session that is idle holds the 16 KiB; one whose peers read holds little more.
 type Limits struct {
-	// MaxSessions is how many sessions there may be at once, transient ones included; 0 for 10,000. One more is refused with CodeLimit.
-	// A session counts until its connection has ended and its handlers have returned.
+	// MaxSessions is how many sessions there may be at once, transient ones and those of clients that are away included; 0 for 10,000. One more
+	// lets the one end that has been away longest, with CodeLimit; if none is away it is refused with CodeLimit.
+	// A session counts until its connection has ended and its handlers have returned. The server also remembers, for Server.Grace, at most so many sequences of
+	// instances without a session, and so many sessions that have ended and why, the newest; of one key MaxTransient of each.
 	MaxSessions int
 
-	// MaxTransient is how many transient sessions of one key there may be at once; 0 for 16. They count as for MaxSessions. So many
+	// MaxTransient is how many transient sessions of one key there may be at once; 0 for 16. They count as for MaxSessions, and one that is away makes room likewise. So many
 	// sessions of one key that are not transient and were cut may also have handlers that do not return though their ctx has ended.
 	MaxTransient int
 
@@ -53,6 +58,11 @@ type Limits struct {
 	// PipeWindow is how much of each direction of a pipe may wait in the server for a client that does not read, in bytes; 0 for 256 KiB, at
 	// least 64 KiB. It bounds what a pipe can carry in a round-trip time.
 	PipeWindow int
+
+	// ResumeBuffer is how much of what was sent to a client is kept until its side has acknowledged it, in bytes, so that it can be sent again over the next
+	// connection; 0 for 1 MiB, at least 128 KiB. When so much is kept more waits, with its senders, as for a client that does not read. It bounds what a connection can carry in a
+	// round-trip time.
+	ResumeBuffer int
 }
 
 // Rough sizes for Memory, measured: see docs/testing.md.
@@ -60,7 +70,8 @@ const (
 	handshakeMemory = 32 << 10
 	sessionMemory   = 16 << 10
 	queueMemory     = 1 << 20
-	smallest        = 4 // bytes of memory for each byte of credit, of empty messages
+	booksMemory     = wire.MaxChannels * 512 // a name, its numbers and their places in maps
+	smallest        = 4                      // bytes of memory for each byte of credit, of empty messages
 )
 
 func (l Limits) withDefaults() Limits {
@@ -80,6 +91,7 @@ func (l Limits) withDefaults() Limits {
 	or(&l.StreamWindow, 256<<10, flow.Guaranteed, unlimited)
 	or(&l.MaxPipes, 64, 1, wire.MaxStreams)
 	or(&l.PipeWindow, 256<<10, flow.Guaranteed, unlimited)
+	or(&l.ResumeBuffer, 1<<20, 128<<10, unlimited)
 	return l
 }
 
@@ -91,6 +103,9 @@ func (l Limits) Memory() int64 {
 		flow.GrowShare + l.MaxMessage +
 		l.MaxStreams*l.StreamWindow +
 		l.MaxPipes*2*l.PipeWindow +
-		queueMemory + l.MaxMessage
+		queueMemory + l.MaxMessage +
+		l.ResumeBuffer +
+		2*booksMemory +
+		graveMemory
 	return 2*int64(l.MaxHandshakes)*handshakeMemory + int64(l.MaxSessions)*int64(session)
 }

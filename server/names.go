@@ -170,6 +170,15 @@ func (n *Names) claim(e *entry) (*batch, error) {
 	return e.saving, nil
 }
 
+// visited notes at the end of a visit that began at since that the key still comes, unless the name was released meanwhile or has expired.
+func (n *Names) visited(name string, key keys.PublicKey, since, now time.Time) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if e := n.byName[name]; e != nil && e.key == key && !n.expired(e, dayOf(since)) {
+		_, _ = n.claim(&entry{name: name, key: key, seen: dayOf(now)}) // it has the name already
+	}
+}
+
 // Release takes the name from whoever has it, so that the next key that asks gets it. It is on disk when Release returns. A session under the
 // name goes on. The error is [keys.ErrNotKnown] if nobody has the name, a *[keys.FileError] if the file cannot be written, and
 // the name then kept. It wraps [os.ErrClosed] after Close.

@@ -1,44 +1,41 @@
 package server
 
 import (
-	"iter"
 	"slices"
 	"time"
 
 	"github.com/pysock/pysock/channel"
 	"github.com/pysock/pysock/keys"
+	"github.com/pysock/pysock/secure"
 )
 
-// join makes room for a session that is about to be welcomed, and takes it off the handshakes, so that a newer one cannot push it out.
+// join makes room for a session that is about to be welcomed, and takes it off the handshakes, so that a newer one cannot push it out. If there is room only because a session that is away gives its own up, join waits until that is over.
 func (s *Server) join(sess *Session, h *handshake) error {
-	key := sess.peer.Key
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !sess.isTransient {
-		s.cutLingering(key)
+		s.cutLingering(sess.peer.Key)
 	}
-	switch {
-	case h.gone:
-		return &channel.Error{Code: channel.CodeLimit} // which it will not hear
-	case s.draining:
-		return &channel.Error{Code: channel.CodeShutdown}
-	case len(s.open)+s.joining >= s.limits.MaxSessions:
-		return &channel.Error{Code: channel.CodeLimit, Text: "the server is full"}
-	case sess.isTransient && s.transient[key] >= s.limits.MaxTransient:
-		return &channel.Error{Code: channel.CodeLimit, Text: "too many transient sessions of this key"}
-	case !sess.isTransient && len(s.lasting[key]) >= s.limits.MaxTransient+2:
-		return &channel.Error{Code: channel.CodeLimit, Text: "handlers of this key's earlier sessions still run"}
-	case !s.admission.admits(key, sess.peer.Name):
-		return &channel.Error{Code: channel.CodeRevoked} // the list was reloaded meanwhile
-	}
-	if there := s.byName[sess.peer.Name]; there != nil && there.peer.Key != key {
-		return &channel.Error{Code: channel.CodeNameTaken}
+	for {
+		room, err := s.mayJoin(sess, h)
+		if err == nil {
+			break
+		}
+		victim, why := room.of(s, sess)
+		if victim == nil {
+			return err
+		}
+		s.end(victim, why.Code, why.Text)
+		if !s.awaitOver(h.ctx, victim) {
+			return err
+		}
 	}
 	s.handshakes.remove(h)
 	s.joining++
 	if sess.isTransient {
-		s.transient[key]++
+		s.transient[sess.peer.Key]++
 	}
+	s.attend(sess)
 	return nil
 }
 
@@ -48,6 +45,8 @@ func (s *Server) abandon(sess *Session) {
 	defer s.mu.Unlock()
 	s.joining--
 	s.releaseTransient(sess)
+	s.unattend(sess)
+	s.notify()
 }
 
 func (s *Server) releaseTransient(sess *Session) {
@@ -61,10 +60,12 @@ func (s *Server) releaseTransient(sess *Session) {
 
 // enterSession makes a session one that can be found, and ends an older one of the same key. If it may not enter any more the code says why,
 // and it is only counted.
-func (s *Server) enterSession(sess *Session) channel.Code {
+func (s *Server) enterSession(sess *Session, conn *secure.Conn, peerMax uint32) channel.Code {
 	key := sess.peer.Key
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	newest := s.succeed(sess)
+	sess.makeLink(conn, peerMax, newest)
 	s.joining--
 	s.open[sess] = struct{}{}
 	s.connected++
@@ -79,13 +80,20 @@ func (s *Server) enterSession(sess *Session) channel.Code {
 	case !s.admission.admits(key, sess.peer.Name):
 		s.counters.refused.Add(1)
 		return channel.CodeRevoked
+	case !newest:
+		s.counters.refused.Add(1)
+		return channel.CodeReplaced // a newer session of the instance has joined meanwhile
 	}
 	s.sessions[sess] = struct{}{}
 	s.counters.sessions.Add(1)
+	if sess.resumable {
+		s.byID[sess.id] = sess
+		s.renewLater()
+	}
 	if sess.isTransient {
 		return 0
 	}
-	if older := s.byName[sess.peer.Name]; older != nil {
+	if older := s.byName[sess.peer.Name]; older != nil && older.peer.Key == key { // another key's has ended, see mayJoin
 		s.end(older, channel.CodeReplaced, "")
 	}
 	s.byName[sess.peer.Name] = sess
@@ -98,7 +106,7 @@ func (s *Server) cutLingering(key keys.PublicKey) {
 	all := s.lasting[key]
 	for i, sess := range all {
 		if i < len(all)-1 {
-			s.cut(sess)
+			s.discard(sess, channel.CodeReplaced)
 		}
 	}
 }
@@ -106,10 +114,8 @@ func (s *Server) cutLingering(key keys.PublicKey) {
 // leave forgets a session that has begun to end.
 func (s *Server) leave(sess *Session) {
 	if s.forget(sess) {
-		// A long session counts as a visit when it ends, too, unless the name was released meanwhile.
-		if key, ok := s.names.Lookup(sess.peer.Name, sess.since); ok && key == sess.peer.Key {
-			_ = s.names.Claim(sess.peer.Name, key, time.Now()) // it has the name already
-		}
+		// A long session counts as a visit when it ends, too.
+		s.names.visited(sess.peer.Name, sess.peer.Key, sess.since, time.Now())
 	}
 }
 
@@ -117,6 +123,7 @@ func (s *Server) leave(sess *Session) {
 func (s *Server) forget(sess *Session) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.notAway(sess)
 	if _, ok := s.sessions[sess]; !ok {
 		return false
 	}
@@ -128,10 +135,12 @@ func (s *Server) forget(sess *Session) bool {
 	return !listed
 }
 
-// disconnected notes that a session's connection has ended. Its handlers may still run.
+// disconnected notes that a session's link has ended, and so its connection. Its handlers may still run.
 func (s *Server) disconnected(sess *Session) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.bury(sess, sess.farewell)
+	s.notAway(sess)
 	s.connected--
 	s.notify()
 }
@@ -143,12 +152,14 @@ func (s *Server) ended(sess *Session) {
 	defer s.mu.Unlock()
 	delete(s.open, sess)
 	s.releaseTransient(sess)
+	s.unattend(sess)
 	if !sess.isTransient {
 		rest := slices.DeleteFunc(s.lasting[key], func(other *Session) bool { return other == sess })
 		if s.lasting[key] = rest; len(rest) == 0 {
 			delete(s.lasting, key)
 		}
 	}
+	close(sess.over)
 	s.notify()
 }
 
@@ -158,58 +169,4 @@ func (s *Server) notify() {
 		close(s.changed)
 		s.changed = nil
 	}
-}
-
-// end ends a session and its pipes at once. It does not wait. Call it with mu held.
-func (s *Server) end(sess *Session, code channel.Code, text string) {
-	if !s.cutting { // else it is being cut
-		s.ending.Go(func() { sess.link.Kick(code, text) })
-	}
-}
-
-// cut ends a session without a word, and its handlers' ctx. It does not wait. Call it with mu held.
-func (s *Server) cut(sess *Session) {
-	if !sess.cut {
-		sess.cut = true
-		s.ending.Go(func() { sess.link.Cut(channel.ErrClosed) })
-	}
-}
-
-// Session finds the session of a name. Transient sessions are not found.
-func (s *Server) Session(name string) (*Session, bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	sess, ok := s.byName[name]
-	return sess, ok
-}
-
-// Sessions goes over the sessions there are at the moment, transient ones included, in no particular order. Sessions may come and
-// go meanwhile.
-func (s *Server) Sessions() iter.Seq[*Session] {
-	s.mu.Lock()
-	all := make([]*Session, 0, len(s.sessions))
-	for sess := range s.sessions {
-		all = append(all, sess)
-	}
-	s.mu.Unlock()
-	return func(yield func(*Session) bool) {
-		for _, sess := range all {
-			if !yield(sess) {
-				return
-			}
-		}
-	}
-}
-
-// knows reports whether a name is anybody's, connected or not.
-func (s *Server) knows(name string) bool {
-	s.mu.Lock()
-	_, listed := s.admission.byName[name]
-	open := s.admission.open
-	s.mu.Unlock()
-	if listed || !open {
-		return listed
-	}
-	_, known := s.names.Lookup(name, time.Now())
-	return known
 }

@@ -6,7 +6,6 @@ import (
 	"net"
 	"testing"
 	"testing/synctest"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -23,7 +22,7 @@ func newKeyFile(t *testing.T, name string) *keys.File {
 	return &keys.File{Name: name, Private: key, Public: key.Public()}
 }
 
-// TestEntersTooLate takes a client off the list, or shuts down, after there was room made for a client and before it is in: it is told, and never found.
+// TestEntersTooLate takes a client off the list, shuts down, or lets a newer session of the same instance in, after there was room made for a client and before it is in: it is told, and never found.
 func TestEntersTooLate(t *testing.T) {
 	for want, meanwhile := range map[channel.Code]func(*Server, *keys.File) error{
 		channel.CodeRevoked: func(srv *Server, hub *keys.File) error {
@@ -34,6 +33,15 @@ func TestEntersTooLate(t *testing.T) {
 		channel.CodeShutdown: func(srv *Server, _ *keys.File) error {
 			srv.stopAccepting()
 			return nil
+		},
+		channel.CodeReplaced: func(srv *Server, hub *keys.File) error {
+			newer := srv.newSession(&channel.Peer{Name: "alice", Key: hub.Clients["alice"]}, &wire.Hello{Instance: [16]byte{1}})
+			h := new(handshake)
+			srv.handshakes.add(h)
+			err := srv.join(newer, h)
+			srv.handshakes.done(h)
+			context.AfterFunc(srv.ctx, func() { srv.abandon(newer) })
+			return err
 		},
 	} {
 		t.Run(want.Error(), func(t *testing.T) {
@@ -62,10 +70,11 @@ func enterTooLate(t *testing.T, want channel.Code, meanwhile func(*Server, *keys
 	}()
 	pending, err := secure.Accept(context.Background(), b, &secure.Config{Key: hub.Private})
 	require.NoError(t, err)
-	sess := &Session{server: srv, peer: channel.Peer{Name: "alice", Key: alice.Public}, since: time.Now()}
+	sess := srv.newSession(&channel.Peer{Name: "alice", Key: alice.Public}, &wire.Hello{Instance: [16]byte{1}})
 	h := new(handshake)
 	srv.handshakes.add(h)
-	require.NoError(t, srv.join(sess, h))
+	err = srv.join(sess, h)
+	require.NoError(t, err)
 	_, err = pending.WelcomeWith(context.Background(), nil, func(c *secure.Conn) {
 		require.NoError(t, meanwhile(srv, hub))
 		sess.begin(c, wire.DefaultMaxMessage)

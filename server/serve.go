@@ -7,8 +7,20 @@ import (
 	"time"
 )
 
-// keepAlive finds clients that are gone, and keeps address translators on the way from forgetting the connection.
-var keepAlive = net.KeepAliveConfig{Enable: true, Idle: 15 * time.Second, Interval: 15 * time.Second, Count: 3}
+// tcpKeepAlive finds clients that are gone, and keeps address translators on the way from forgetting the connection: for clients without resume, whose
+// connections nobody else looks after.
+var tcpKeepAlive = net.KeepAliveConfig{Enable: true, Idle: 15 * time.Second, Interval: 15 * time.Second, Count: 3}
+
+// keepAliveTimeout is how long a client that can resume may take to give a sign of life.
+const keepAliveTimeout = 10 * time.Second
+
+// keepAlive is how long it may be silent before it is asked for one. Clients ask after 15 s, so that as a rule the server need not.
+func (s *Server) keepAlive() time.Duration {
+	if s.KeepAlive <= 0 {
+		return 20 * time.Second
+	}
+	return s.KeepAlive
+}
 
 // ListenAndServe listens on the TCP address, the key file's if it is empty, and serves until ctx ends. See Serve.
 func (s *Server) ListenAndServe(ctx context.Context, address string) error {
@@ -21,7 +33,7 @@ func (s *Server) ListenAndServe(ctx context.Context, address string) error {
 	if address == "" {
 		return errors.New("server: no address: give one, or add listen: \":7700\" to the key file")
 	}
-	lc := net.ListenConfig{KeepAliveConfig: keepAlive}
+	lc := net.ListenConfig{KeepAliveConfig: tcpKeepAlive}
 	ln, err := lc.Listen(ctx, "tcp", address)
 	if err != nil {
 		return err

@@ -141,10 +141,13 @@ func TestNewestSessionWins(t *testing.T) {
 	require.NoError(t, errand.Context().Err())
 }
 
+// once lets a client and its pipes end with their first session.
+func once(c *client.Config) { c.NoReconnect = true }
+
 func TestReload(t *testing.T) {
 	ctx := t.Context()
 	w := testworld.New(t, []string{"alice", "bob", "carol"}, nil)
-	alice, bob, carol := w.Dial("alice", nil), w.Dial("bob", nil), w.Dial("carol", nil)
+	alice, bob, carol := w.Dial("alice", once), w.Dial("bob", once), w.Dial("carol", once)
 	p, err := alice.OpenPipe(ctx, "bob")
 	require.NoError(t, err)
 	q, err := alice.OpenPipe(ctx, "carol")
@@ -184,7 +187,7 @@ func TestShutdownDrains(t *testing.T) {
 			return m.Reply(ctx, []byte("done"))
 		})
 	})
-	c := w.Dial("alice", nil)
+	c := w.Dial("alice", once)
 	answer := make(chan error, 1)
 	go func() {
 		m, err := c.Request(ctx, "slow", nil)

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"container/list"
 	"context"
 	"net"
 	"sync/atomic"
@@ -8,19 +9,50 @@ import (
 
 	"github.com/pysock/pysock/channel"
 	"github.com/pysock/pysock/internal/link"
+	"github.com/pysock/pysock/internal/resume"
+	"github.com/pysock/pysock/internal/wire"
 	"github.com/pysock/pysock/secure"
 )
 
-// A Session is a client's connection, seen from the server. It is a channel.Conn, and its methods may be called by several
+// A Session is what the server has of a client, from its welcome until it has left. It is a channel.Conn, and its methods may be called by several
 // goroutines at once. What the client sends goes to the server's handlers.
+//
+// A session outlives its connection if the client can resume, as those of this module do: when the connection is lost the client is *away*, for
+// Server.Grace at most. Its name stays taken, its pipes stay open and new ones may be opened to it, and what is sent to it waits, as for a client that reads
+// slowly. When it comes back everything goes on, and nothing is lost. It has *left* when its Context is done: it or the server closed the session, a
+// newer one of the same key has replaced it, or it was away for too long. Then its pipes have ended with CodeGone.
 type Session struct {
 	server      *Server
 	peer        channel.Peer
 	isTransient bool
 	since       time.Time
-	link        *link.Link // set before the session can be found
+	instance    instanceOf
+	over        chan struct{} // closed when nothing is left of the session: its handlers have returned
 	pipes       atomic.Int64
-	cut         bool // guarded by server.mu: the server cuts it
+	resumed     atomic.Uint64
+	refused     atomic.Uint64
+
+	// What follows is set before the session can be found.
+	link      *link.Link
+	sequences *sequences // nil without an instance
+
+	// For a session that outlives its connection; else conn is nil.
+	resumable bool
+	id        [wire.IDSize]byte
+	secret    resume.Secret
+	conn      *resume.Conn
+
+	// Guarded by server.mu.
+	carrier   *secure.Conn   // what conn runs over
+	attempt   uint64         // of the token that was last taken up
+	handovers int            // resumes that have been taken up and are not decided
+	awaySince time.Time      // if place is not nil
+	place     *list.Element  // among those that are away and may come back
+	timer     *time.Timer    // ends the session when grace is over; nil before it was away
+	farewell  *channel.Error // what the client is to be told if it comes back after the application has closed the session
+	unheard   bool           // it had no connection when that was last looked at
+	ending    bool           // the server ends it, and has said so to those who ask for it
+	cut       bool           // without a word
 }
 
 var _ channel.Conn = (*Session)(nil)
@@ -28,13 +60,14 @@ var _ channel.Conn = (*Session)(nil)
 // begin makes the session's link. It is called before the verdict goes out, and must not write.
 func (s *Session) begin(conn *secure.Conn, peerMax uint32) {
 	srv := s.server
-	s.link = link.New(conn, &link.Config{
-		Peer: &s.peer, From: s, Mux: srv.Handler, Listeners: &srv.listeners, OpenPipe: s.openPipe,
-		MaxMessage: srv.maxMessage(), PeerMaxMessage: peerMax,
-		MaxChannels: srv.limits.MaxChannels, MaxStreams: srv.limits.MaxStreams, StreamWindow: srv.limits.StreamWindow,
-		Logger: srv.logger(),
-	})
-	code := srv.enterSession(s)
+	if s.resumable {
+		var err error
+		if s.secret, err = resume.NewSecret(conn); err != nil {
+			conn.CloseNow() // the client hears nothing, and the session does not begin
+			return
+		}
+	}
+	code := srv.enterSession(s, conn, peerMax)
 	context.AfterFunc(s.link.Context(), func() {
 		srv.leave(s)
 		<-s.link.Done() // a few seconds at most
@@ -49,10 +82,32 @@ func (s *Session) begin(conn *secure.Conn, peerMax uint32) {
 	s.link.Run()
 }
 
-// Peer is the client.
+// makeLink makes the link over a connection, with the sequences of its instance if it is the newest of that. Call it with server.mu held: who finds the session
+// finds all of it.
+func (s *Session) makeLink(conn *secure.Conn, peerMax uint32, newest bool) {
+	srv := s.server
+	var below net.Conn = conn
+	if s.resumable {
+		s.conn = resume.New(conn, &resume.Config{Buffer: srv.limits.ResumeBuffer, Idle: srv.keepAlive(), Timeout: keepAliveTimeout, Lost: s.lost})
+		s.carrier, below = conn, s.conn
+	}
+	cfg := &link.Config{
+		Peer: &s.peer, From: s, Mux: srv.Handler, Listeners: &srv.listeners, OpenPipe: s.openPipe,
+		MaxMessage: srv.maxMessage(), PeerMaxMessage: peerMax,
+		MaxChannels: srv.limits.MaxChannels, MaxStreams: srv.limits.MaxStreams, StreamWindow: srv.limits.StreamWindow,
+		Logger: srv.logger(),
+	}
+	if newest && s.sequences != nil {
+		cfg.Books = s.sequences.books
+	}
+	s.link = link.New(below, cfg)
+}
+
+// Peer is the client. Its Addr is where it came from first, and stays so when it goes on from somewhere else.
 func (s *Session) Peer() channel.Peer { return s.peer }
 
-// Context is done when the session is; context.Cause says why.
+// Context is done when the session is, not when the client is away; context.Cause says why. For a client that was away for too long that is a
+// *channel.LostError with CodeTimeout.
 func (s *Session) Context() context.Context { return s.link.Context() }
 
 // Transient reports whether the client asked for a session of one errand, which cannot be found by its name.
@@ -61,9 +116,32 @@ func (s *Session) Transient() bool { return s.isTransient }
 // Since is when the client was let in.
 func (s *Session) Since() time.Time { return s.since }
 
+// Away reports whether the client's connection is lost and may yet be resumed, and since when. A session that has ended is not away, and one without resume
+// never is.
+func (s *Session) Away() (since time.Time, away bool) {
+	if s.conn == nil || s.link.Context().Err() != nil {
+		return time.Time{}, false
+	}
+	return s.conn.Away()
+}
+
+// RoundTrip is how long a packet took to the client and back when that was last measured; 0 if it was not, and without resume. It costs nothing: see
+// Ping to measure now.
+func (s *Session) RoundTrip() time.Duration {
+	if s.conn == nil {
+		return 0
+	}
+	return s.conn.RoundTrip()
+}
+
 // Send sends body to the client on a channel; see channel.Conn.
 func (s *Session) Send(ctx context.Context, name string, body []byte) error {
 	return s.link.Send(ctx, name, channel.Raw, body)
+}
+
+// SendAcked sends body and waits until the client's application has taken it; see channel.Conn.
+func (s *Session) SendAcked(ctx context.Context, name string, body []byte) error {
+	return s.link.SendAcked(ctx, name, channel.Raw, body)
 }
 
 // SendMessage sends a message to the client; see channel.Conn.
@@ -93,13 +171,19 @@ func (s *Session) OpenStream(ctx context.Context, name string) (net.Conn, error)
 	return st, nil
 }
 
-// Ping measures the time to the client and back.
+// Ping measures the time to the client and back. While the client is away it waits for it, until ctx ends.
 func (s *Session) Ping(ctx context.Context) (time.Duration, error) { return s.link.Ping(ctx) }
 
 // Close sends what Send accepted and ends the session; see channel.Conn.
 func (s *Session) Close() error { return s.CloseWithReason(channel.CodeClosed, "") }
 
-// CloseWithReason is Close with a code, such as CodeKicked, and a text of at most 255 bytes that the client sees.
+// CloseWithReason is Close with a code, such as CodeKicked, and a text of at most 255 bytes that the client sees. A client that is away may come
+// back to hear it while Close waits, and with CodeKicked and codes of the application's own also later, for Server.Grace, instead of being let in. If it does not come
+// while Close waits the error is a *channel.LostError: what was sent to it last may be lost.
 func (s *Session) CloseWithReason(code channel.Code, text string) error {
-	return s.link.Close(code, text)
+	s.server.closing(s, code, text)
+	if err := s.link.Close(code, text); err != nil {
+		return err
+	}
+	return s.server.heard(s)
 }

@@ -2,24 +2,34 @@ package server
 
 import (
 	"context"
+	"math/rand/v2"
+	"slices"
 	"sync"
+	"time"
 
 	"github.com/pysock/pysock/channel"
 )
 
 // Shutdown ends the server in an orderly way: it takes no more connections, lets handlers that run finish, sends what was accepted for
-// sending, and tells every client. It waits until that is done, handlers of sessions that ended before included, or ctx ends; then it cuts what
-// is left, ends the ctx of handlers that still run, and returns ctx's cause without waiting for those. What is on its way through pipes is not waited for: both
-// ends see them end, and Flush tells senders what was taken. Shutdown must not be called by a handler, which it would wait for: start a goroutine.
+// sending, and tells every client, those that can resume also when to come back (Server.ReturnAfter). Sessions of clients that are away end at once: nobody is there to be told.
+// Shutdown waits until that is done, handlers of sessions that ended before included, or ctx ends; then it cuts what
+// is left, ends the ctx of handlers that still run, and returns ctx's cause without waiting for those. Shutdown must not be called by a handler, which it would wait for: start a goroutine.
+//
+// What is on its way through pipes is not waited for: the server cannot see where a message ends, or what was taken. A pipe ends when the first of its two sessions
+// does, what the relay still holds is dropped or delivered, and each end counts what the other's application is known to have taken. The rest comes back to its sender as a
+// *channel.GapError, or is sent again when the client opens the pipe anew, whose sequences keep it from being taken twice.
 func (s *Server) Shutdown(ctx context.Context) error {
 	if err := s.start(); err != nil {
 		return err
 	}
 	s.stopAccepting()
 	var draining sync.WaitGroup
-	for sess := range s.Sessions() {
+	all := slices.DeleteFunc(s.present(), s.isEnding)
+	spread := time.Duration(len(all)) * (time.Second / returnsPerSecond)
+	for _, sess := range all {
 		draining.Go(func() {
 			sess.link.Quiesce(ctx)
+			sess.announce(s.returnAfter() + rand.N(spread))
 			_ = sess.link.Close(channel.CodeShutdown, "") // what it could not deliver, the client will miss and see why
 		})
 	}
@@ -27,6 +37,30 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	s.finish()
 	draining.Wait() // every connection has ended
 	return err
+}
+
+// isEnding reports whether the server ends a session already.
+func (s *Server) isEnding(sess *Session) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return sess.ending
+}
+
+// returnsPerSecond is how many clients a server that was restarted gets back in a second: each costs a handshake and the opening of its pipes.
+const returnsPerSecond = 500
+
+func (s *Server) returnAfter() time.Duration {
+	if s.ReturnAfter <= 0 {
+		return time.Second
+	}
+	return s.ReturnAfter
+}
+
+// announce tells the client that the session will end soon, and when to come back.
+func (s *Session) announce(d time.Duration) {
+	if s.conn != nil {
+		s.conn.Announce(d)
+	}
 }
 
 // Close ends the server at once: connections are cut, and clients see them as lost. The ctx of handlers ends; Close does not wait for handlers, so that
@@ -40,12 +74,15 @@ func (s *Server) Close() error {
 	return nil
 }
 
-// stopAccepting closes the listeners and refuses who is in a handshake.
+// stopAccepting closes the listeners, refuses who is in a handshake, and ends the sessions that are away.
 func (s *Server) stopAccepting() {
 	s.mu.Lock()
 	s.draining = true
 	for ln := range s.accepting {
 		ln.Close()
+	}
+	for e := s.away.Front(); e != nil; e = s.away.Front() {
+		s.end(e.Value.(*Session), channel.CodeShutdown, "")
 	}
 	s.notify()
 	s.mu.Unlock()
@@ -77,7 +114,7 @@ func (s *Server) finish() {
 	s.cutting = true
 	for {
 		for sess := range s.open {
-			s.cut(sess)
+			s.cutFor(sess, channel.ErrClosed)
 		}
 		if s.connected == 0 && s.joining == 0 && s.handshakes.running == 0 {
 			break
@@ -86,6 +123,9 @@ func (s *Server) finish() {
 		s.mu.Unlock()
 		<-changed
 		s.mu.Lock()
+	}
+	if s.renewals != nil {
+		s.renewals.Stop()
 	}
 	s.mu.Unlock()
 	s.ending.Wait()

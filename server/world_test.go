@@ -32,11 +32,17 @@ type bubble struct {
 // inBubble calls f with a server that knows alice and bob, and closes it.
 func inBubble(t *testing.T, change func(*server.Server), f func(t *testing.T, w *bubble)) {
 	t.Helper()
+	inBubbleOf(t, []string{"alice", "bob"}, change, f)
+}
+
+// inBubbleOf is inBubble for clients of other names.
+func inBubbleOf(t *testing.T, names []string, change func(*server.Server), f func(t *testing.T, w *bubble)) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		w := &bubble{t: t, ln: newPipeListener(), files: map[string]*keys.File{}}
 		w.Server = &server.Server{Keys: testworld.NewKey(t, keys.ServerName), Logger: slog.New(slog.DiscardHandler)}
 		w.Keys.Clients = map[string]keys.PublicKey{}
-		for _, name := range []string{"alice", "bob"} {
+		for _, name := range names {
 			w.files[name] = testworld.NewKey(t, name)
 			w.Keys.Clients[name] = w.files[name].Public
 		}
@@ -58,6 +64,17 @@ func (w *bubble) dial() net.Conn {
 	a, b := memnet.Pipe(memnet.Config{})
 	w.ln.conns <- b
 	return a
+}
+
+// tryDial is dial for a server that may be gone.
+func (w *bubble) tryDial() (*memnet.Conn, error) {
+	a, b := memnet.Pipe(memnet.Config{})
+	select {
+	case w.ln.conns <- b:
+		return a, nil
+	case <-w.ln.closed:
+		return nil, net.ErrClosed
+	}
 }
 
 // enter connects a client of our own making over raw.
@@ -94,7 +111,7 @@ func (w *bubble) refused(name string, transient bool, code channel.Code) {
 // say sends a message on the channel "work".
 func say(t *testing.T, conn net.Conn) {
 	t.Helper()
-	b := wire.AppendChannel(nil, 1, "work")
+	b := wire.AppendChannel(nil, 1, 0, "work")
 	b = wire.AppendMessage(b, 1, wire.FlagFirst|wire.FlagLast, wire.MessageStart{}, []byte("x"))
 	_, err := conn.Write(b)
 	require.NoError(t, err)

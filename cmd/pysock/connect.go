@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/pysock/pysock/channel"
 	"github.com/pysock/pysock/client"
@@ -21,13 +22,15 @@ import (
 type clientFlags struct {
 	keyFlags
 	command      string // whose flags these are
-	server       string
+	servers      list
 	firstUse     bool
 	knownServers string
 	knownPeers   string
 }
 
-const clientFlagsUsage = `    --server HOST:PORT    the server's address (default: the key file's)
+const clientFlagsUsage = `    --server HOST:PORT    the server's address; may be repeated if it has
+                          several: they are tried in turn (default: those of
+                          the key file)
     --trust-on-first-use  believe a server or peer that the key file has no key
                           of, print its fingerprint, remember it, and refuse
                           another key from then on
@@ -40,7 +43,7 @@ const clientFlagsUsage = `    --server HOST:PORT    the server's address (defaul
 func (c *clientFlags) register(fs *flag.FlagSet) {
 	c.keyFlags.register(fs)
 	c.command = fs.Name()
-	fs.StringVar(&c.server, "server", "", "")
+	fs.Var(&c.servers, "server", "")
 	fs.BoolVar(&c.firstUse, "trust-on-first-use", false, "")
 	fs.StringVar(&c.knownServers, "known-servers", "", "")
 	fs.StringVar(&c.knownPeers, "known-peers", "", "")
@@ -50,10 +53,16 @@ func (c *clientFlags) check() error {
 	if err := c.keyFlags.check(); err != nil {
 		return err
 	}
-	if c.server != "" {
-		if _, err := keys.NormalizeAddress(c.server); err != nil {
+	seen := map[string]bool{}
+	for _, address := range c.servers {
+		normal, err := keys.NormalizeAddress(address)
+		if err != nil {
 			return usagef("--server: %w", err)
 		}
+		if seen[normal] {
+			return usagef("--server %q is given twice", address)
+		}
+		seen[normal] = true
 	}
 	if !c.firstUse && (c.knownServers != "" || c.knownPeers != "") {
 		return usagef("--known-servers and --known-peers go with --trust-on-first-use")
@@ -74,34 +83,43 @@ func (c *clientFlags) load() (*keys.File, error) {
 	return f, nil
 }
 
+// addresses are where the server is: the arguments' or the key file's.
+func (c *clientFlags) addresses(f *keys.File) ([]string, error) {
+	switch {
+	case len(c.servers) > 0:
+		return c.servers, nil
+	case f.Server != nil:
+		return append([]string{f.Server.Address}, f.Server.Also...), nil
+	}
+	return nil, fmt.Errorf("%s does not say where the server is: give --server HOST:PORT, or add it with: pysock trust add --keys %s --address HOST:PORT server pysock1…",
+		strconv.Quote(c.path), shellPath(c.path))
+}
+
 // dial connects with a key file. It completes cfg, and tells about keys that it learns.
 func (c *clientFlags) dial(ctx context.Context, e *env, f *keys.File, cfg *client.Config) (*client.Client, error) {
-	cfg.Keys = f
-	address := c.server
-	if address == "" {
-		if f.Server == nil {
-			return nil, fmt.Errorf("%s does not say where the server is: give --server HOST:PORT, or add it with: pysock trust add --keys %s --address HOST:PORT server pysock1…",
-				strconv.Quote(c.path), shellPath(c.path))
-		}
-		address = f.Server.Address
-	}
-	if err := c.remember(cfg, address); err != nil {
+	addresses, err := c.addresses(f)
+	if err != nil {
 		return nil, err
 	}
-	var err error
-	pinned := f.Server != nil && !f.Server.Key.IsZero()
-	known := pinned
-	if !pinned && cfg.KnownServers != nil {
-		if _, known, err = cfg.KnownServers.Lookup(address); err != nil {
-			return nil, err
+	cfg.Keys, cfg.Addresses = f, addresses[1:]
+	if err := c.remember(cfg, addresses[0]); err != nil {
+		return nil, err
+	}
+	known := map[string]bool{}
+	for _, address := range addresses {
+		known[address] = f.Server != nil && !f.Server.Key.IsZero()
+		if !known[address] && cfg.KnownServers != nil {
+			if _, known[address], err = cfg.KnownServers.Lookup(address); err != nil {
+				return nil, err
+			}
 		}
 	}
-	conn, err := client.Dial(ctx, address, cfg)
+	conn, err := client.Dial(ctx, addresses[0], cfg)
 	if err != nil {
-		return nil, dialError(ctx, address, f, err)
+		return nil, dialError(ctx, addresses, f, err)
 	}
-	if !known {
-		learnt(e.stderr, "server at "+strconv.Quote(address), conn.Peer().Key, cfg.KnownServers.Path())
+	if at := conn.State().Address; !known[at] {
+		learnt(e.stderr, "server at "+strconv.Quote(at), conn.Peer().Key, cfg.KnownServers.Path())
 	}
 	return conn, nil
 }
@@ -135,6 +153,9 @@ func learnt(w io.Writer, who string, key keys.PublicKey, path string) {
 		who, key.Fingerprint(), strconv.Quote(path))
 }
 
+// errInterrupted is the end by a signal.
+var errInterrupted = errors.New("interrupted")
+
 // interruptible is a ctx that ends with an interrupt or a request to end. After that a second one ends the process as usual.
 func interruptible() (context.Context, context.CancelFunc) {
 	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -142,8 +163,27 @@ func interruptible() (context.Context, context.CancelFunc) {
 	return ctx, cancel
 }
 
-// errInterrupted is the end by a signal.
-var errInterrupted = errors.New("interrupted")
+// closeTime is how long closing may take when somebody interrupts, or the connection is lost: else a server that does not answer could make that some ten seconds.
+const closeTime = 2 * time.Second
+
+// leave closes the client, and reports whether that is done. What was taken is taken, and an error is told already, so its own does not matter.
+func leave(ctx context.Context, c *client.Client) (done bool) {
+	if ctx.Err() == nil && c.State().Phase == client.Online {
+		_ = c.Close()
+		return true
+	}
+	closed := make(chan struct{})
+	go func() { // stops within some seconds, or with the process
+		defer close(closed)
+		_ = c.Close()
+	}()
+	select {
+	case <-closed:
+		return true
+	case <-time.After(closeTime):
+		return false
+	}
+}
 
 // discard takes what the other side sends to a command that has not come to listen. It must be taken, or a server that
 // echoes would wait for us while we wait for it.

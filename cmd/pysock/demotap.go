@@ -162,14 +162,23 @@ func (t *tap) join(client, server net.Conn) error {
 	return nil
 }
 
-// pass copies one direction, its end included.
-func pass(to, from *secure.Conn, record io.Writer) {
-	_, err := io.Copy(to, io.TeeReader(from, record))
-	if err == nil {
-		err = to.CloseWrite()
-	}
-	if err != nil {
-		to.Close()
-		from.Close()
+// pass copies one direction, its end included, record by record: the layer that survives lost connections begins each with a head of its own.
+func pass(to, from *secure.Conn, seen io.Writer) {
+	for {
+		record, err := from.ReadRecord()
+		if errors.Is(err, io.EOF) {
+			if err = to.CloseWrite(); err == nil {
+				return
+			}
+		}
+		if err == nil {
+			seen.Write(record)
+			_, err = to.Write(record)
+		}
+		if err != nil {
+			to.Close()
+			from.Close()
+			return
+		}
 	}
 }

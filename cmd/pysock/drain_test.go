@@ -47,5 +47,5 @@ func TestDrainTakesTooLong(t *testing.T) {
 	signals <- syscall.SIGTERM
 	both.Wait()
 	assert.EqualError(t, served, "not drained in 10s: connections were cut")
-	assert.Equal(t, "stopping: sessions have 10 s to end; another signal cuts them\n", stderr.String())
+	assert.Equal(t, "stopping: sessions have 10 s to end and are told when to come back; another signal cuts them\n", stderr.String())
 }

@@ -24,8 +24,10 @@ type exchange struct {
 	timeout time.Duration
 	text    string
 	lines   bool // standard input, one message a line, and not text
+	again   bool // what is not known to be taken is sent again
 }
 
+// exchangeUsage is what the usage texts of both end with.
 const exchangeUsage = `    --keys FILE           who we are: our key file
     --channel NAME        the channel
     --to NAME             to the client NAME, end to end encrypted; without it,
@@ -42,6 +44,9 @@ func parseExchange(name string, args []string) (*exchange, error) {
 	fs.StringVar(&x.channel, "channel", "", "")
 	fs.StringVar(&x.to, "to", "", "")
 	fs.DurationVar(&x.timeout, "timeout", 0, "")
+	if name == "send" {
+		fs.BoolVar(&x.again, "again", false, "")
+	}
 	rest, err := parse(fs, args, 1)
 	if err != nil {
 		return nil, err
@@ -87,6 +92,11 @@ func (x *exchange) who() string {
 	return strconv.Quote(x.to)
 }
 
+// sendError is the function, of this exchange.
+func (x *exchange) sendError(ctx context.Context, err error) error {
+	return sendError(ctx, x.who(), x.channel, err)
+}
+
 // bound gives ctx the time that the command has.
 func (x *exchange) bound(ctx context.Context) (context.Context, context.CancelFunc) {
 	d := x.timeout
@@ -99,8 +109,22 @@ func (x *exchange) bound(ctx context.Context) (context.Context, context.CancelFu
 	return context.WithTimeoutCause(ctx, d, &lateError{d.String()})
 }
 
-// connect gives the connection to send on. Close the client when done.
-func (x *exchange) connect(ctx context.Context, e *env) (*client.Client, channel.Conn, error) {
+// forEver is how long a pipe may be without its peer when nothing but --timeout is to end the command.
+const forEver = 100 * 365 * 24 * time.Hour
+
+// config is how the client connects: once, or with again as often as it takes.
+func (x *exchange) config() *client.Config {
+	cfg := &client.Config{Transient: true, NoPipes: true, Handler: new(channel.Mux), NoReconnect: !x.again}
+	if x.again {
+		cfg.Delivery, cfg.PipeGrace = client.AtLeastOnce, forEver
+	}
+	cfg.Handler.Fallback(discard)
+	return cfg
+}
+
+// connect gives the connection to send on, and what to call when done. Until then people are told what becomes of it.
+func (x *exchange) connect(ctx context.Context, e *env) (conn channel.Conn, done func(), err error) {
+	whole := ctx
 	if x.timeout == 0 && x.lines {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeoutCause(ctx, defaultTimeout, &lateError{defaultTimeout.String()})
@@ -113,29 +137,37 @@ func (x *exchange) connect(ctx context.Context, e *env) (*client.Client, channel
 	if x.to != "" && x.to == f.Name {
 		return nil, nil, fmt.Errorf("%q is this client itself", x.to)
 	}
-	cfg := &client.Config{Transient: true, NoPipes: true, Handler: new(channel.Mux)}
-	cfg.Handler.Fallback(discard)
+	cfg := x.config()
 	c, err := x.dial(ctx, e, f, cfg)
 	if err != nil {
 		return nil, nil, err
+	}
+	w := &watcher{notes: e.stderr, trying: "trying to go on where it was", renewed: "what is not known to have been taken is sent again"}
+	if x.again {
+		w.trying = "trying again"
+	}
+	stop := w.watch(c)
+	done = func() {
+		stop()
+		leave(whole, c)
 	}
 	begun, cancel := context.WithCancel(ctx)
 	cancel()
 	_ = c.Run(begun) // ctx is done, so it only begins
 	if x.to == "" {
-		return c, c, nil
+		return c, done, nil
 	}
 	p, err := c.OpenPipe(ctx, x.to)
 	if err != nil {
 		err = pipeError(ctx, x.to, c, err)
-		_ = c.Close() // nothing was sent
+		done()
 		return nil, nil, err
 	}
 	_ = p.Run(begun)
 	if p.Peer().Unverified {
 		learnt(e.stderr, "client "+strconv.Quote(x.to), p.Peer().Key, cfg.KnownPeers.Path())
 	}
-	return c, p, nil
+	return p, done, nil
 }
 
 // message marks a body as text if it is.

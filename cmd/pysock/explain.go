@@ -20,9 +20,22 @@ import (
 	"github.com/pysock/pysock/secure"
 )
 
-// dialError says in one line why there is no session, and what to do.
-func dialError(ctx context.Context, address string, f *keys.File, err error) error {
+// dialError says in one line why there is no session, and what to do. If there are several addresses it is about the last.
+func dialError(ctx context.Context, addresses []string, f *keys.File, err error) error {
+	address := addresses[len(addresses)-1]
 	at := "the server at " + strconv.Quote(address)
+	if len(addresses) == 1 || ctx.Err() != nil {
+		return explainDial(ctx, at, address, f, err)
+	}
+	var refused *channel.Error
+	var changed *keys.ChangedKeyError
+	if errors.As(err, &refused) || errors.As(err, &changed) {
+		return explainDial(ctx, "the server", address, f, err) // any of them, and it was not tried further
+	}
+	return fmt.Errorf("none of the server's %d addresses will do; of the last: %w", len(addresses), explainDial(ctx, at, address, f, err))
+}
+
+func explainDial(ctx context.Context, at, address string, f *keys.File, err error) error {
 	var changed *keys.ChangedKeyError
 	var dns *net.DNSError
 	var refused *channel.Error
@@ -46,9 +59,9 @@ func dialError(ctx context.Context, address string, f *keys.File, err error) err
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return fmt.Errorf("%s did not finish the handshake in time: is it a PySock server?", at)
 	case errors.As(err, &refused) && refused.Code == channel.CodeUnknownKey:
-		return fmt.Errorf("%s does not know this key: its operator lets it in with: pysock trust add --keys server.yaml %s %s", at, shellWord(f.Name), f.Public)
-	case errors.As(err, &refused) && refused.Code == channel.CodeNameTaken:
-		return fmt.Errorf("%w; choose another name (name: in the key file)", err)
+		return fmt.Errorf("%s does not know this key: %s", at, letIn(f))
+	case errors.As(err, &refused):
+		return withAdvice(err, refused.Code, f)
 	}
 	return err
 }
@@ -83,55 +96,6 @@ type lateError struct{ within string }
 
 func (e *lateError) Error() string {
 	return "not done within " + e.within + "; --timeout gives it more time"
-}
-
-// sendError says why something was not sent, asked or taken. who is the other end for people.
-func sendError(ctx context.Context, who, name string, err error) error {
-	var remote *channel.Error
-	var lost *channel.LostError
-	var closed *channel.CloseError
-	switch {
-	case ctx.Err() != nil:
-		return ended(ctx)
-	case errors.As(err, &remote) && remote.Code == channel.CodeNoHandler:
-		return fmt.Errorf("%s takes nothing on the channel %q: check its name", who, name)
-	case errors.As(err, &lost) && errors.As(lost.Err, &closed) && closed.Code == channel.CodeGone:
-		return fmt.Errorf("%s is gone: its connection to the server has ended", who)
-	case errors.As(err, &lost) && closed != nil:
-		return closeError("the server", closed) // and with it the pipe
-	case errors.As(err, &closed):
-		return closeError(who, closed)
-	}
-	return lostError(who, err)
-}
-
-// lostError says that the connection has ended and nobody closed it. Other errors are as they were.
-func lostError(who string, err error) error {
-	var lost *channel.LostError
-	var truncated *secure.TruncatedError
-	switch {
-	case !errors.As(err, &lost):
-		return err
-	case errors.As(lost.Err, &truncated):
-		return fmt.Errorf("the connection to %s was lost (it ended without a goodbye)", who)
-	case errors.Is(lost.Err, syscall.ECONNRESET), errors.Is(lost.Err, syscall.EPIPE):
-		return fmt.Errorf("the connection to %s was lost (it was reset)", who)
-	case lost.Err == nil:
-		return fmt.Errorf("the connection to %s was lost", who)
-	}
-	return fmt.Errorf("the connection to %s was lost: %w", who, lost.Err)
-}
-
-// closeError says that the other end closed the connection, and why.
-func closeError(who string, closed *channel.CloseError) error {
-	reason := closed.Code.Error()
-	if closed.Text != "" {
-		reason += ": " + strconv.Quote(closed.Text)
-	}
-	if closed.Code == channel.CodeClosed && closed.Text == "" {
-		return fmt.Errorf("%s closed the connection", who)
-	}
-	return fmt.Errorf("%s closed the connection: %s", who, reason)
 }
 
 // shellPath is shellWord for a path.

@@ -23,8 +23,14 @@ backslash as \\. "connected" on standard error says that messages are taken from
 now on. A slow reader of the output slows the senders. Requests are printed too,
 and answered with nothing.
 
-It ends with exit status 1 when the server goes, and does not connect again: run
-it under a supervisor that starts it again. One that reconnects comes later.
+A connection that is lost it replaces, and tries as long as it takes. A line on
+standard error says when the connection is lost for more than a second, and one
+when it is back. If the server has kept the session nothing is lost and nothing
+comes twice; if not, as after its restart, it is a new session: what was on its
+way may be lost, and then the sender is told, and on standard error how many
+messages are missing. It ends with exit status 1 when the server does not want
+it back, say because a newer session of the same key has replaced it. The first
+connection is tried once.
 
     --keys FILE           who we are: our key file
     --channel NAME        only this channel; may be repeated. Senders on others
@@ -115,18 +121,27 @@ func runListen(e *env, args []string) error {
 		p.knownPeers = cfg.KnownPeers.Path()
 	}
 	fmt.Fprintln(e.stderr, "connected")
+	w := &watcher{notes: e.stderr, trying: "trying again", renewed: "what was on its way may be lost, and then its sender knows"}
+	unwatch := w.watch(c)
 	reason := c.Run(ctx)
-	// Close tells the senders what was taken; only then may a handler that is to take no more return.
-	_ = c.Close()
+	unwatch()
+	// Closing tells the senders what was taken; only then may a handler that is to take no more return.
+	left := leave(interrupted, c)
 	close(p.ended)
-	c.Wait()
-	return o.outcome(p.printed, interrupted, reason)
+	if left {
+		c.Wait()
+	}
+	return o.outcome(p, interrupted, reason, f)
 }
 
 // outcome judges how it ended.
-func (o *listenArgs) outcome(printed int, interrupted context.Context, reason error) error {
+func (o *listenArgs) outcome(p *printer, interrupted context.Context, reason error, f *keys.File) error {
+	printed, failed := p.result()
 	var closed *channel.CloseError
+	var refused *channel.Error
 	switch {
+	case failed != nil:
+		return failed
 	case o.count > 0 && printed >= o.count:
 		return nil
 	case interrupted.Err() != nil && o.count == 0:
@@ -134,7 +149,11 @@ func (o *listenArgs) outcome(printed int, interrupted context.Context, reason er
 	case interrupted.Err() != nil:
 		return fmt.Errorf("%w after %d of %d messages", errInterrupted, printed, o.count)
 	case errors.As(reason, &closed):
-		return closeError("the server", closed)
+		return withAdvice(closeError("the server", closed), closed.Code, f)
+	case errors.As(reason, &refused) && refused.Code == channel.CodeUnknownKey:
+		return fmt.Errorf("the server does not know this key any more: %s", letIn(f))
+	case errors.As(reason, &refused):
+		return withAdvice(reason, refused.Code, f)
 	}
 	return lostError("the server", reason)
 }

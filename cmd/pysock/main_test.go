@@ -42,11 +42,13 @@ func TestScripts(t *testing.T) {
 			e.Setenv("XDG_CONFIG_HOME", filepath.Join(e.WorkDir, "config"))
 			e.Setenv("HOME", e.WorkDir)
 			e.Values[processesKey{}] = processes{}
+			e.Values[cuttersKey{}] = map[string]*cutter{}
 			return os.Chmod(e.WorkDir, 0o755)
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"exits": exits, "lines": lines, "newkey": newKey, "sealkey": sealKey, "sealto": sealTo, "publickey": publicKey, "write": write,
 			"start": start, "await": await, "feed": feed, "eof": eof, "signal": signalTo, "finish": finish, "mute": mute,
+			"proxy": proxy, "cut": cut, "flood": flood, "known": known,
 		},
 	})
 }

@@ -63,6 +63,9 @@ func (p *printer) print(from channel.Conn, m *channel.Message) bool {
 		fmt.Fprintf(p.notes, "%q is not in the key file; compare the fingerprint with its owner: %s (remembered in %s)\n",
 			m.From.Name, m.From.Key.Fingerprint(), strconv.Quote(p.knownPeers))
 	}
+	if m.Missed > 0 {
+		fmt.Fprintf(p.notes, "messages of %q on the channel %q that are lost: %d\n", m.From.Name, m.Channel, m.Missed)
+	}
 	text := textLine
 	if p.json {
 		text = jsonLine
@@ -78,6 +81,13 @@ func (p *printer) print(from channel.Conn, m *channel.Message) bool {
 		return true
 	}
 	return false
+}
+
+// result is how many messages were printed, and what went wrong with that.
+func (p *printer) result() (printed int, failed error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.printed, p.failed
 }
 
 // textLine is a message for people. Names and channels hold no white space, but what does not print they may hold: characters

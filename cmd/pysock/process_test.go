@@ -153,7 +153,7 @@ func eof(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(processOf(ts, args[0]).in.Close())
 }
 
-// signal NAME TERM|INT|HUP|KILL|STOP|CONT sends a signal to the process, and waits until a STOP has worked.
+// signal NAME TERM|INT|HUP|KILL|STOP|CONT|USR1 sends a signal to the process, and waits until a STOP has worked.
 func signalTo(ts *testscript.TestScript, _ bool, args []string) {
 	p := processOf(ts, args[0])
 	s, ok := map[string]os.Signal{"TERM": syscall.SIGTERM, "INT": os.Interrupt, "HUP": syscall.SIGHUP, "KILL": os.Kill}[args[1]]

@@ -26,6 +26,10 @@ if it is text. With "-" each line of standard input is a request, the next one
 after the answer. On a terminal what does not print is shown as the escapes of a
 Go string, such as \n, \x1b and \\.
 
+A connection that is lost it replaces, and goes on where it was; a line on
+standard error says so when that takes more than a second. If the server does
+not have the session any more it fails: it does not ask twice.
+
 ` + exchangeUsage,
 	run: runRequest,
 }
@@ -39,39 +43,52 @@ func runRequest(e *env, args []string) error {
 	defer stop()
 	ctx, cancel := x.bound(ctx)
 	defer cancel()
-	c, conn, err := x.connect(ctx, e)
+	conn, done, err := x.connect(ctx, e)
 	if err != nil {
 		return err
 	}
+	defer done() // the answers are there, or will not come
 	ask := func(text []byte) error {
 		m, err := conn.RequestMessage(ctx, x.message(text))
 		if err != nil {
-			return x.answerError(ctx, err)
+			return x.answerError(ctx, conn, err)
 		}
 		return printAnswer(e.stdout, m.Body)
 	}
-	if x.lines {
-		if err = each(ctx, conn, readLines(ctx, e.stdin), ask); err != nil {
-			err = sendError(ctx, x.who(), x.channel, err)
-		}
-	} else {
-		err = ask([]byte(x.text))
+	if !x.lines {
+		return ask([]byte(x.text))
 	}
-	_ = c.Close() // the answers are there
-	return err
+	answered := 0
+	err = each(ctx, conn, readLines(ctx, e.stdin), func(text []byte) error {
+		if err := ask(text); err != nil {
+			return err
+		}
+		answered++
+		return nil
+	})
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%w (lines that were answered: %d)", x.sendError(ctx, err), answered)
 }
 
 // answerError says that the answer was an error, or that there was none.
-func (x *exchange) answerError(ctx context.Context, err error) error {
+func (x *exchange) answerError(ctx context.Context, conn channel.Conn, err error) error {
 	var answer *channel.Error
-	if ctx.Err() == nil && errors.As(err, &answer) && answer.Remote && answer.Code != channel.CodeNoHandler {
+	var lost *channel.LostError
+	answered := errors.As(err, &answer) && answer.Remote && !errors.As(err, &lost)
+	if ctx.Err() == nil && answered && answer.Code != channel.CodeNoHandler {
 		text := ""
 		if answer.Text != "" {
 			text = ": " + strconv.Quote(answer.Text)
 		}
 		return fmt.Errorf("%s answered with the error %d, %v%s", x.who(), uint16(answer.Code), answer.Code, text)
 	}
-	return sendError(ctx, x.who(), x.channel, err)
+	err = x.sendError(ctx, err)
+	if !answered && ctx.Err() == nil && conn.Context().Err() != nil {
+		err = fmt.Errorf("%w; whether the request was handled is not known", err)
+	}
+	return err
 }
 
 // printAnswer prints a body as it is, unless a terminal would obey it.

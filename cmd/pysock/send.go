@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"time"
 
 	"github.com/pysock/pysock/channel"
 )
@@ -15,10 +17,22 @@ var sendCommand = &command{
 
 Sends TEXT, or with "-" each line of standard input (without its \n or \r\n), as
 one message. Exit status 0 means that the other side's application has taken
-everything; after a failure of "-" the error says how many lines are known to
-have been taken. What the other side sends meanwhile is dropped: pysock listen
-shows it, pysock request waits for an answer.
+everything; after a failure or an interrupt the error says how many of the lines
+that were sent are known to have been taken, or whether TEXT is. The application
+may have taken more, and never less. What the other side sends meanwhile is
+dropped: pysock listen shows it, pysock request waits for an answer.
 
+A connection that is lost it replaces, and goes on where it was, with nothing
+lost and nothing twice; a line on standard error says so when that takes more
+than a second. It fails if the server does not have the session any more, as
+after a restart, or cannot be reached for as long as it keeps one, unless:
+
+    --again               connect again as often as it takes, or --timeout
+                          allows, also when the server or the receiver were
+                          started again, and send what is not known to have been
+                          taken again. A receiver that was started again may get
+                          that twice; one that was not gets it once. The first
+                          connection is tried once all the same
 ` + exchangeUsage,
 	run: runSend,
 }
@@ -32,34 +46,48 @@ func runSend(e *env, args []string) error {
 	defer stop()
 	ctx, cancel := x.bound(ctx)
 	defer cancel()
-	c, conn, err := x.connect(ctx, e)
+	conn, done, err := x.connect(ctx, e)
 	if err != nil {
 		return err
 	}
+	defer done()
 	if x.lines {
-		err = x.sendLines(ctx, conn, readLines(ctx, e.stdin))
-	} else {
-		if err = conn.SendMessage(ctx, x.message([]byte(x.text))); err == nil {
-			err = conn.Flush(ctx)
-		}
-		if err != nil {
-			err = sendError(ctx, x.who(), x.channel, err)
-		}
+		return x.sendLines(ctx, conn, readLines(ctx, e.stdin))
 	}
-	_ = c.Close() // what was taken is taken, and an error is told already
-	return err
+	return x.sendText(ctx, conn)
 }
+
+// sendText sends the text, and waits until it is taken.
+func (x *exchange) sendText(ctx context.Context, conn channel.Conn) error {
+	err := conn.SendMessage(ctx, x.message([]byte(x.text)))
+	if err != nil {
+		return fmt.Errorf("%w; nothing was sent", x.sendError(ctx, err))
+	}
+	var refused *channel.Error
+	switch err = flush(ctx, conn); {
+	case err == nil:
+		return nil
+	case errors.As(err, &refused) && refused.Code == channel.CodeNoHandler:
+		return x.sendError(ctx, err)
+	}
+	return fmt.Errorf("%w; it is not known to have been taken", x.sendError(ctx, err))
+}
+
+// lastNews is how long somebody who interrupts is made to wait for news of what was taken.
+const lastNews = time.Second
 
 // sendLines sends lines until there are no more, and waits until all are taken.
 func (x *exchange) sendLines(outer context.Context, conn channel.Conn, lines <-chan line) error {
 	ctx, cancel := context.WithCancelCause(outer)
 	defer cancel(nil)
+	following, stop := context.WithCancel(context.WithoutCancel(outer))
+	defer stop()
 	t := &tally{}
 	more := make(chan struct{}, 1)
 	done := make(chan struct{})
-	go func() { // stops when all that was sent has been taken and more is closed, or with ctx
+	go func() { // stops when all that was sent has been taken and more is closed, or with following
 		defer close(done)
-		if err := t.follow(ctx, conn, more); err != nil {
+		if err := t.follow(following, conn, more); err != nil {
 			cancel(err)
 		}
 	}()
@@ -74,17 +102,30 @@ func (x *exchange) sendLines(outer context.Context, conn channel.Conn, lines <-c
 		}
 		return nil
 	})
-	if err != nil {
-		cancel(err)
-	}
 	close(more)
+	said := err == nil
+	if said {
+		select {
+		case <-done:
+		case <-outer.Done():
+		}
+	}
+	select { // what was sent before an error may still be taken, and then that is to be known
+	case <-done:
+	case <-time.After(lastNews):
+	}
+	stop()
 	<-done
 	if err == nil {
 		err = context.Cause(ctx)
 	}
-	if err == nil {
-		return nil
+	t.settle(conn)
+	if err == nil || said && t.taken.Load() == t.sent.Load() {
+		return nil // an interrupt came too late to matter
 	}
-	err = sendError(outer, x.who(), x.channel, err)
-	return fmt.Errorf("%w (%d of %d lines are known to have been taken)", err, t.taken.Load(), t.sent.Load())
+	err = x.sendError(outer, err)
+	if !x.again && lostSession(conn) {
+		return fmt.Errorf("%w (%v; with --again the rest would be sent again)", err, t)
+	}
+	return fmt.Errorf("%w (%v)", err, t)
 }

@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -30,7 +32,8 @@ Lets the clients of the key file in and carries the pipes between them, which it
 cannot read. The first line on standard output is "listening on HOST:PORT".
 SIGTERM or an interrupt drains it for at most 10 s, a second one cuts; SIGHUP
 reads the list of clients again, and ends the sessions of those who are no
-longer on it.
+longer on it. SIGUSR1 writes what there is to count on standard error, in one
+line.
 
     --keys FILE           the server's key file
     --listen HOST:PORT    where to listen (default: the key file's); port 0 is
@@ -41,6 +44,12 @@ longer on it.
                           a closed server needs at most 17 for each client)
     --max-handshakes N    how many connections may be in their handshake at once
                           (default 512); one more ends the oldest of them
+    --grace D             how long a session is kept whose client has lost its
+                          connection, so that it can go on with nothing lost
+                          (default 2m); 0 keeps none. In whole seconds
+    --return-after D      after a drain clients come back so much later, and up
+                          to 2 ms more for each session, so that not all come
+                          at once (default 1s)
     --names F             for an open server: where it keeps who has which name
                           (default: beside the key file, with the ending .names)
 ` + keyFlagsUsage,
@@ -54,7 +63,21 @@ type serveArgs struct {
 	echo   list
 	limits server.Limits
 	names  string // "" for a server that is not open
+	grace  time.Duration
+	back   time.Duration // how long after a drain clients come back
 }
+
+// The defaults of server.Server.
+const (
+	defaultGrace = 2 * time.Minute
+	defaultBack  = time.Second
+)
+
+// Who is away for longer than these is gone, for people.
+const (
+	mostGrace = 24 * time.Hour
+	mostBack  = 24 * time.Hour
+)
 
 func parseServe(args []string) (*serveArgs, error) {
 	o := &serveArgs{}
@@ -63,6 +86,8 @@ func parseServe(args []string) (*serveArgs, error) {
 	fs.StringVar(&o.listen, "listen", "", "")
 	fs.Var(&o.echo, "echo", "")
 	fs.StringVar(&o.names, "names", "", "")
+	fs.DurationVar(&o.grace, "grace", defaultGrace, "")
+	fs.DurationVar(&o.back, "return-after", defaultBack, "")
 	fs.Var((*positive)(&o.limits.MaxSessions), "max-sessions", "")
 	fs.Var((*positive)(&o.limits.MaxHandshakes), "max-handshakes", "")
 	if _, err := parse(fs, args, 0); err != nil {
@@ -77,6 +102,12 @@ func parseServe(args []string) (*serveArgs, error) {
 			return nil, usagef("--echo %q is given twice", name)
 		}
 		seen[name] = true
+	}
+	switch {
+	case o.grace < 0 || o.grace%time.Second != 0 || o.grace > mostGrace:
+		return nil, usagef("--grace wants whole seconds, as in 2m, at most %d h, or 0 for none", int(mostGrace.Hours()))
+	case o.back <= 0 || o.back > mostBack:
+		return nil, usagef("--return-after wants more than nothing, and at most %d h", int(mostBack.Hours()))
 	}
 	if o.listen != "" {
 		if _, _, err := net.SplitHostPort(o.listen); err != nil {
@@ -107,13 +138,13 @@ func runServe(e *env, args []string) error {
 		return err
 	}
 	signals := make(chan os.Signal, 4) // before the first line, after which somebody may send one
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	signal.Notify(signals, append([]os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP}, statsSignals...)...)
 	defer signal.Stop(signals)
 	if _, err := fmt.Fprintf(e.stdout, "listening on %s\n", ln.Addr()); err != nil {
 		ln.Close()
 		return writingError(err)
 	}
-	describe(e.stderr, f, ln.Addr(), srv.Limits)
+	describe(e.stderr, f, ln.Addr(), srv)
 	return o.serve(e, srv, ln, signals)
 }
 
@@ -129,8 +160,11 @@ func (o *serveArgs) server(e *env, f *keys.File) (*server.Server, error) {
 	for _, name := range o.echo {
 		mux.Handle(name, echo)
 	}
-	srv := &server.Server{Keys: f, Handler: mux, Limits: o.limits,
+	srv := &server.Server{Keys: f, Handler: mux, Limits: o.limits, Grace: o.grace, ReturnAfter: o.back,
 		Logger: slog.New(slog.NewTextHandler(e.stderr, nil))}
+	if o.grace == 0 {
+		srv.Grace = -1
+	}
 	if !f.Open {
 		return srv, nil
 	}
@@ -198,17 +232,27 @@ func (o *serveArgs) serve(e *env, srv *server.Server, ln net.Listener, signals <
 			switch {
 			case s == syscall.SIGHUP:
 				o.reload(e, srv)
+			case slices.Contains(statsSignals, s):
+				logStats(srv)
 			case ctx.Err() == nil:
-				for range srv.Sessions() {
-					fmt.Fprintln(e.stderr, "stopping: sessions have 10 s to end; another signal cuts them")
-					break
-				}
+				tellDrain(e.stderr, srv)
 				drain()
 			default:
 				cut = true
 				_ = srv.Close() // its errors would be those of a server that never began
 			}
 		}
+	}
+}
+
+// tellDrain says what becomes of the sessions, if there are any.
+func tellDrain(w io.Writer, srv *server.Server) {
+	s := srv.Stats()
+	if here := s.Sessions - s.Away; here > 0 {
+		fmt.Fprintln(w, "stopping: sessions have 10 s to end and are told when to come back; another signal cuts them")
+	}
+	if s.Away > 0 {
+		fmt.Fprintf(w, "sessions that end now because their clients are away: %d\n", s.Away)
 	}
 }
 

@@ -6,13 +6,16 @@ import (
 	"net"
 	"net/netip"
 	"strconv"
+	"strings"
+	"time"
 
 	"github.com/pysock/pysock/keys"
 	"github.com/pysock/pysock/server"
 )
 
 // describe tells the operator who the server is, where it is reached, who may enter, and what it may cost.
-func describe(w io.Writer, f *keys.File, at net.Addr, limits server.Limits) {
+func describe(w io.Writer, f *keys.File, at net.Addr, srv *server.Server) {
+	limits := srv.Limits
 	fmt.Fprintf(w, "public key:  %s\nfingerprint: %s\n", f.Public, f.Public.Fingerprint())
 	for _, address := range reachable(at) {
 		fmt.Fprintf(w, "reached at:  %s\n", address)
@@ -25,6 +28,11 @@ func describe(w io.Writer, f *keys.File, at net.Addr, limits server.Limits) {
 		fmt.Fprintln(w, "clients:     none yet; let one in, and then send SIGHUP:\n             pysock trust add --keys FILE NAME KEY")
 	default:
 		fmt.Fprintf(w, "clients:     %d\n", len(f.Clients))
+	}
+	if srv.Grace < 0 {
+		fmt.Fprintln(w, "grace:       none; who loses the connection loses the session")
+	} else {
+		fmt.Fprintf(w, "grace:       %s, for who has lost the connection to go on\n", span(srv.Grace))
 	}
 	if !f.Open {
 		// Each client has one session and its transient ones, so this is the most there can be until a reload.
@@ -66,6 +74,28 @@ func reachable(at net.Addr) []string {
 		all = append(all, net.JoinHostPort(ip.Addr().String(), strconv.Itoa(tcp.Port)))
 	}
 	return all
+}
+
+// span gives a time without the units that are zero: 2m, not 2m0s.
+func span(d time.Duration) string {
+	s := d.String()
+	if long, ok := strings.CutSuffix(s, "m0s"); ok {
+		s = long + "m"
+	}
+	if long, ok := strings.CutSuffix(s, "h0m"); ok {
+		s = long + "h"
+	}
+	return s
+}
+
+// logStats writes what the server has to tell an operator as one line of its log.
+func logStats(srv *server.Server) {
+	s := srv.Stats()
+	srv.Logger.Info("pysock: stats",
+		"sessions", s.Sessions, "away", s.Away, "ending", s.Ending, "handshakes", s.Handshakes, "pipes", s.Pipes,
+		"sessions_begun", s.SessionsBegun, "resumed", s.Resumed, "resumes_refused", s.ResumesRefused, "sessions_refused", s.SessionsRefused,
+		"handshakes_failed", s.HandshakesFailed, "handshakes_crowded", s.HandshakesCrowded,
+		"pipes_begun", s.PipesBegun, "pipes_refused", s.PipesRefused)
 }
 
 // byteSize gives a number of bytes with a unit.

@@ -8,10 +8,13 @@ import (
 	"syscall"
 )
 
-// suspend sends STOP, and waits until the process has stopped, or CONT.
+// suspend sends STOP, and waits until the process has stopped, or CONT or USR1.
 func suspend(p *os.Process, signal string) error {
-	if signal == "CONT" {
+	switch signal {
+	case "CONT":
 		return p.Signal(syscall.SIGCONT)
+	case "USR1":
+		return p.Signal(syscall.SIGUSR1)
 	}
 	if err := p.Signal(syscall.SIGSTOP); err != nil {
 		return err

@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"sync/atomic"
 
 	"github.com/pysock/pysock/channel"
@@ -18,10 +20,36 @@ func (t *tally) follow(ctx context.Context, conn channel.Conn, more <-chan struc
 	for open := true; open; {
 		_, open = <-more
 		sent := t.sent.Load()
-		if err := conn.Flush(ctx); err != nil {
+		if err := flush(ctx, conn); err != nil {
 			return err
 		}
 		t.taken.Store(sent)
 	}
 	return nil
+}
+
+// settle takes the numbers of a connection that has ended: those with which it did.
+func (t *tally) settle(conn channel.Conn) {
+	var gap *channel.GapError
+	switch {
+	case conn.Context().Err() == nil:
+	case errors.As(context.Cause(conn.Context()), &gap):
+		t.taken.Store(int64(gap.Taken))
+	default:
+		t.taken.Store(t.sent.Load())
+	}
+}
+
+func (t *tally) String() string {
+	return fmt.Sprintf("%d of %d lines are known to have been taken", t.taken.Load(), t.sent.Load())
+}
+
+// flush is conn.Flush, but that the connection has ended is no error if everything was taken before.
+func flush(ctx context.Context, conn channel.Conn) error {
+	err := conn.Flush(ctx)
+	var gap *channel.GapError
+	if err != nil && conn.Context().Err() != nil && errors.Is(err, context.Cause(conn.Context())) && !errors.As(err, &gap) {
+		return nil
+	}
+	return err
 }

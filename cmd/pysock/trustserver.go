@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/pysock/pysock/keys"
@@ -39,6 +40,7 @@ func (o *trustArgs) addServer(f *keys.File) (string, error) {
 	ref.Key = o.key
 	if o.address != "" {
 		ref.Address = o.address
+		ref.Also = slices.DeleteFunc(slices.Clone(ref.Also), o.sameAddress) // which had it as another one
 	}
 	f.Server = ref
 	at := fmt.Sprintf("the server at %q", ref.Address)
@@ -51,12 +53,19 @@ func (o *trustArgs) addServer(f *keys.File) (string, error) {
 	return fmt.Sprintf("%s is trusted: %s; compare the fingerprint with its operator", at, o.key.Fingerprint()), nil
 }
 
+// sameAddress reports whether an address is the one that was given.
+func (o *trustArgs) sameAddress(address string) bool {
+	given, err := keys.NormalizeAddress(o.address)
+	other, otherErr := keys.NormalizeAddress(address)
+	return err == nil && otherErr == nil && given == other
+}
+
 // removeServer forgets the server's key. Where the server is stays.
 func (o *trustArgs) removeServer(f *keys.File) (string, error) {
 	if f.Server == nil || f.Server.Key.IsZero() {
 		return "", fmt.Errorf("%s has no key of the server", strconv.Quote(o.path))
 	}
 	key := f.Server.Key
-	f.Server = &keys.ServerRef{Address: f.Server.Address}
+	f.Server.Key = keys.PublicKey{}
 	return fmt.Sprintf("the server at %q is not trusted any more: %s", f.Server.Address, key.Fingerprint()), nil
 }

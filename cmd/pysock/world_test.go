@@ -13,6 +13,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -133,7 +134,7 @@ func TestListenPrintsWhatArrivedBeforeTheEnd(t *testing.T) {
 	listening.Wait()
 	assert.Equal(t, cli.ExitFailed, status)
 	assert.Equal(t, want.String(), stdout)
-	assert.Equal(t, "connected\npysock listen: the server closed the connection: ended by the server: "+`"go\x1b[2Jaway"`+"\n", stderr.String())
+	assert.Equal(t, "connected\npysock listen: the server closed the connection: ended by the server: "+`"go\x1b[2Jaway"; ask its operator why, and start it again`+"\n", stderr.String())
 }
 
 // TestSendTakesWhatComesBack has a server that will not take anything before its own messages are taken.
@@ -199,7 +200,7 @@ func TestDescribeFitsTheTerminal(t *testing.T) {
 	open.Open, none.Clients = true, nil
 	for _, f := range []*keys.File{files[0], &open, &none} {
 		var b bytes.Buffer
-		describe(&b, f, at, server.Limits{MaxSessions: 10_000_000})
+		describe(&b, f, at, &server.Server{Limits: server.Limits{MaxSessions: 10_000_000}, Grace: 23*time.Hour + 59*time.Minute + 59*time.Second})
 		for line := range strings.Lines(b.String()) {
 			assert.LessOrEqual(t, len(line), 80+len("\n"), line)
 		}

@@ -105,7 +105,7 @@ func (r *inRequest) awaitGrant(ctx context.Context, cost uint32) error {
 	l.mu.Lock()
 	if l.state != stateOpen {
 		defer l.mu.Unlock()
-		return l.failure()
+		return l.gone()
 	}
 	var b [wire.HeaderSize + 4]byte
 	l.sched.push(&r.ch.answers, wire.AppendAnswerAnnounce(b[:0], r.id, cost), nil)

@@ -89,6 +89,7 @@ func BenchmarkIngest64(b *testing.B) {
 		b.Fatal(err)
 	}
 	l.in[0].allowed.Store(1 << 60)
+	l.in[0].ordinary.Store(1 << 60)
 	l.in[0].reportAt.Store(1 << 60)
 	frames := repeat(batch, func(uint32) []byte { return msgFrames(1, 64) })
 	b.ReportAllocs()

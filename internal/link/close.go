@@ -9,7 +9,8 @@ import (
 )
 
 // Close ends the link: what was queued is written, then the totals that the other side has not heard of, then
-// CLOSE. It waits until the other side has answered or wire.CloseTimeout has passed, not for handlers, so that a handler may call it. The error tells
+// CLOSE. It waits until the other side has answered and ended its direction, at most lastWords for that end and wire.CloseTimeout in all, and
+// not for handlers, so that a handler may call it. The error tells
 // that something that was queued could not be written; of a link that had ended already, why.
 func (l *Link) Close(code channel.Code, text string) error {
 	l.mu.Lock()
@@ -40,7 +41,8 @@ var errCloseTimeout = errors.New("the other side did not take what was to be sen
 
 // beginClose stops everything but the writing of what is due. Call it with mu held.
 func (l *Link) beginClose(err error, r wire.Reason) {
-	l.state, l.err, l.closing = stateClosing, err, r
+	l.finish(err)
+	l.state, l.closing = stateClosing, r
 	l.deaf.Store(true)
 	l.deadline = time.AfterFunc(wire.CloseTimeout, func() { l.lost(errCloseTimeout) })
 	l.wakeAll()
@@ -64,9 +66,7 @@ func (l *Link) wakeAll() {
 func (l *Link) appendClose(b []byte) (batch []byte, last bool) {
 	if l.err == channel.ErrClosed {
 		// What is taken from now on could not be told any more, so nothing is.
-		for _, ch := range l.in {
-			ch.taken.Or(frozen)
-		}
+		l.freeze()
 	}
 	for _, ch := range l.in {
 		if ch.refused.Load() || ch.total() == ch.told {
@@ -94,7 +94,14 @@ func (l *Link) said() {
 	closed := l.remoteClosed
 	l.mu.Unlock()
 	if closed {
-		// Both have said CLOSE. The other side may keep its direction open as long as it likes; we do not wait for it.
+		l.awaitEnd()
+	}
+}
+
+// awaitEnd lets the reader go on to the end of the other side's direction when both have said CLOSE: a connection that is closed with bytes unread
+// is reset, and that can destroy our CLOSE on its way. The other side may keep its direction open as long as it likes; we wait only so long.
+func (l *Link) awaitEnd() {
+	if l.conn.SetReadDeadline(time.Now().Add(lastWords)) != nil {
 		l.conn.Close()
 	}
 }
@@ -117,12 +124,12 @@ func (l *Link) onClose(p []byte) error {
 	case stateClosing:
 		if l.sched.queued > 0 {
 			// Both closed at once, and ours could not be delivered: that is theirs to explain.
-			l.err = closed
+			l.finish(closed)
 		}
 		l.dropQueued()
 	}
 	if l.wroteClose {
-		l.conn.Close()
+		l.awaitEnd()
 	}
 	l.kick()
 	return nil
@@ -236,7 +243,7 @@ func (l *Link) cannotWrite(err error) {
 // could not write what it had to. Call it with mu held.
 func (l *Link) lose(err error) {
 	if l.err == nil || l.err == channel.ErrClosed && !l.wroteClose {
-		l.err = lostError(err)
+		l.finish(lostError(err))
 	}
 }
 
@@ -253,25 +260,27 @@ func (l *Link) lost(err error) {
 
 // teardown ends everything that hangs on the link, when its reader has stopped.
 func (l *Link) teardown(err error) {
-	l.conn.Close()
 	l.mu.Lock()
 	if l.writeErr != nil {
 		err = l.writeErr // the first that was seen
 	}
 	l.lose(err)
-	_, byPeer := l.err.(*channel.CloseError)
+	byPeer := l.closedByPeer()
 	l.state = stateDead
+	l.wakeAll() // with the state: who is told of the end finds the Context done
+	l.mu.Unlock()
+	l.conn.Close() // only now: a write that fails because of it is no reason
+	l.mu.Lock()
 	if l.deadline != nil {
 		l.deadline.Stop()
 	}
-	l.wakeAll()
 	l.sched.dropAll()
 	requests, streams := l.requests, l.streams
 	l.requests, l.streams, l.remote = nil, nil, 0
 	for _, ch := range l.outByID {
 		ch.wake()
 	}
-	cause := l.err
+	cause := l.end // requests and streams tell of themselves
 	for _, r := range l.asked {
 		r.cancel(cause)
 	}

@@ -254,7 +254,7 @@ func TestTooManyChannels(t *testing.T) {
 		}
 		require.ErrorIs(t, a.Flush(t.Context()), channel.CodeLimit)
 		for i := range wire.MaxChannels - 3 {
-			require.NoError(t, a.Send(t.Context(), string(chFrame(1, string(rune('一'+i)))[8:]), channel.Raw, nil))
+			require.NoError(t, a.Send(t.Context(), string(rune('一'+i)), channel.Raw, nil))
 		}
 		require.ErrorIs(t, a.Send(t.Context(), "more", channel.Raw, nil), channel.CodeLimit)
 		require.NoError(t, b.Context().Err())

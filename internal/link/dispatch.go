@@ -57,7 +57,7 @@ func (l *Link) skipped(ch *inChan, amount uint64) {
 		ch.push(inMsg{ch: ch, cost: amount})
 	default:
 		l.mu.Unlock()
-		ch.took(amount)
+		ch.tookNow(amount)
 		return
 	}
 	l.mu.Unlock()

@@ -11,9 +11,15 @@
 // # Locks
 //
 // Link.mu guards all of a link's state but what only its reader touches; nothing is written to the connection and nobody's code is called under it, but for
-// Relay's closed. The locks of two links are never held together: what one link's reader or writer has to tell another (relay.go) it tells without its own lock.
+// Relay's closed. The mu of Books is above that of the link that owns them. The locks of two links are never held together: what one link's reader or writer has to tell another (relay.go) it tells without its own lock.
 // Below Link.mu come, each on its own, a request's mu, a stream's readMu, a deadline's mu and a batch's mu; above it a stream's writeMu, Link.bodies and the mu
 // of Listeners.
+//
+// # Sequences
+//
+// A link begins with the numbers of its Books, and leaves them behind when it ends: see there. What it counts it counts as its own state, in bytes: the numbers of
+// messages follow from the totals of credit. So a message that is sent costs a counter, and one that is taken one atomic step on the channel's mark. When a link leaves its
+// open state, for whatever reason, it lets go of the books with what finish has found in them.
 //
 // # Memory
 //

@@ -2,6 +2,7 @@ package link
 
 import (
 	"context"
+	"slices"
 
 	"github.com/pysock/pysock/internal/wire"
 )
@@ -11,40 +12,45 @@ import (
 func (l *Link) Flush(ctx context.Context) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	for _, ch := range l.outByID {
+		if ch.gate != nil {
+			if err := l.awaitGate(ctx, ch); err != nil {
+				return err
+			}
+		}
+	}
 	type target struct {
 		ch    *outChan
 		total uint64
 	}
 	var targets []target
 	for _, ch := range l.outByID {
-		if ch.credit.Taken < ch.pushed && !ch.seen {
+		if ch.seen {
+			continue
+		}
+		if ch.credit.Taken < ch.pushed {
 			targets = append(targets, target{ch, ch.pushed})
-			l.want(ch)
+			l.want(ch, ch.pushed)
+		} else if l.owns && ch.book.pending() > 0 {
+			if err := l.refusal(ch); err != nil {
+				return err // it came before what was to be sent again was
+			}
 		}
 	}
 	for _, t := range targets {
-		for t.ch.credit.Taken < t.total {
-			if err := t.ch.refusal(); err != nil {
-				return err
-			}
-			if l.state != stateOpen {
-				return l.failure()
-			}
-			if t.ch.changed == nil {
-				t.ch.changed = make(chan struct{})
-			}
-			if err := l.await(ctx, t.ch.changed); err != nil && t.ch.credit.Taken < t.total {
-				return err
-			}
+		if err := l.awaitTotal(ctx, t.ch, t.total); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// want asks to be told when all that was sent on the channel has been taken. Call it with mu held.
-func (l *Link) want(ch *outChan) {
-	if n := len(ch.wanted); n == 0 || ch.wanted[n-1] < ch.pushed {
-		ch.wanted = append(ch.wanted, ch.pushed)
+// want asks to be told when so much of what was sent on the channel has been taken. Call it with mu held.
+func (l *Link) want(ch *outChan, total uint64) {
+	if n := len(ch.wanted); n == 0 || ch.wanted[n-1] < total {
+		ch.wanted = append(ch.wanted, total)
+	} else if i, there := slices.BinarySearch(ch.wanted, total); !there {
+		ch.wanted = slices.Insert(ch.wanted, i, total)
 	}
 	l.probe(ch)
 }
@@ -59,7 +65,7 @@ func (l *Link) probe(ch *outChan) {
 		ch.wanted = nil
 		return
 	}
-	if l.state != stateOpen || ch.isRefused() || ch.probed > ch.credit.Taken {
+	if l.state != stateOpen || ch.isRefused() || ch.probed > ch.credit.Taken && ch.probed <= ch.wanted[0] {
 		return
 	}
 	ch.probed = ch.wanted[0]

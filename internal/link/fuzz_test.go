@@ -88,7 +88,7 @@ func madeFrame(t wire.Type, id uint32, arg byte) []byte {
 	n := uint64(arg)
 	switch t {
 	case wire.TypeChannel:
-		return append(wire.AppendChannel(nil, id%8+1, "h")[:8], 'h'+arg)
+		return append(wire.AppendChannel(nil, id%8+1, n, "h")[:16], 'h'+arg)
 	case wire.TypeMessage:
 		if arg&1 == 1 {
 			return reqFrames(id%8+1, uint32(arg), int(arg)*300)

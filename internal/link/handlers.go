@@ -17,7 +17,7 @@ const handlerGrace = 10 * time.Second
 
 // settle starts the channel's handlers if messages wait for them and none runs. Call it with mu held.
 func (l *Link) settle(ch *inChan) {
-	if ch.busy || ch.refused.Load() || l.quiet.Load() || len(ch.queue) == 0 {
+	if ch.busy || l.held || ch.refused.Load() || l.quiet.Load() || len(ch.queue) == 0 {
 		return
 	}
 	ch.busy = true
@@ -62,7 +62,7 @@ func (l *Link) handleAll(ch *inChan) {
 				break
 			}
 			if limit == nil || m.msg == nil {
-				if ch.take(m) {
+				if given, _ := ch.take(m); given {
 					l.handle(route, m)
 				}
 				continue
@@ -72,8 +72,15 @@ func (l *Link) handleAll(ch *inChan) {
 			case <-l.handlers.Done():
 				continue
 			}
-			if !ch.take(m) {
+			given, open := ch.take(m)
+			if !given {
+				<-limit
+			}
+			if !open {
 				break
+			}
+			if !given {
+				continue
 			}
 			l.mu.Lock()
 			l.running++
@@ -120,7 +127,7 @@ func (l *Link) handlerStopped() {
 		return
 	}
 	if l.state == stateDead {
-		l.cancelHandlers(l.err)
+		l.cancelHandlers(l.end)
 	}
 	if l.idle != nil {
 		close(l.idle)
@@ -133,7 +140,7 @@ func (l *Link) handlerStopped() {
 func (l *Link) endHandlers(cause error, byPeer bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !byPeer || l.running == 0 {
+	if !byPeer || l.running == 0 && !l.held {
 		l.cancelHandlers(cause)
 		return
 	}
@@ -147,9 +154,6 @@ func (l *Link) endHandlers(cause error, byPeer bool) {
 
 // handle calls a handler for one message and answers a request that it has left unanswered.
 func (l *Link) handle(route *channel.Route, m inMsg) {
-	if m.msg == nil {
-		return // skipped credit
-	}
 	defer m.ch.handed(m)
 	ctx := l.handlers
 	if m.req != nil {

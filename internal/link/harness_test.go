@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"testing"
 	"testing/synctest"
 
@@ -32,7 +33,7 @@ func pairOver(t testing.TB, net memnet.Config, a, b *Config) (*Link, *Link) {
 }
 
 // start makes a link that is cut when the test ends.
-func start(t testing.TB, conn *memnet.Conn, peer string, cfg *Config) *Link {
+func start(t testing.TB, conn net.Conn, peer string, cfg *Config) *Link {
 	if cfg == nil {
 		cfg = &Config{}
 	}
@@ -165,7 +166,7 @@ func (r *raw) eof() {
 
 // Frames that tests write.
 
-func chFrame(id uint32, name string) []byte { return wire.AppendChannel(nil, id, name) }
+func chFrame(id uint32, name string) []byte { return wire.AppendChannel(nil, id, 0, name) }
 
 func msgFrames(id uint32, n int) []byte {
 	return wire.AppendMessage(nil, id, 0, wire.MessageStart{}, make([]byte, n))

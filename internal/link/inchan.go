@@ -11,12 +11,16 @@ import (
 
 // inChan is a channel that the other side sends on.
 type inChan struct {
-	link *Link
-	id   uint32
-	name string
+	link  *Link
+	id    uint32
+	name  string
+	first uint64 // the number that CHANNEL gave
 
 	// Owned by the reader.
-	received uint64 // costs of what has come
+	received uint64  // costs of what has come
+	next     uint64  // number of the next message that is not a request
+	known    uint64  // from which number on none had been taken from an earlier link when the channel was opened
+	book     *inBook // nil of a channel that was refused at once
 
 	// Guarded by link.bodies.
 	part    body // the message that is being put together
@@ -58,8 +62,13 @@ type inMsg struct {
 	cost uint64
 }
 
+// Until a message that is no request is claimed its number is where the application will find how many are missed: it costs the queue no room there.
+func (m *inMsg) setNumber(n uint64) { m.msg.Missed = n }
+
+func (m *inMsg) number() uint64 { return m.msg.Missed }
+
 func (l *Link) onChannel(h wire.Header, p []byte) error {
-	name, err := wire.ParseChannel(p)
+	sequence, name, err := wire.ParseChannel(p)
 	if err != nil {
 		return err
 	}
@@ -80,10 +89,17 @@ func (l *Link) onChannel(h wire.Header, p []byte) error {
 	ch.allowed.Store(flow.Guaranteed)
 	ch.ordinary.Store(flow.Guaranteed)
 	ch.reportAt.Store(ch.window.ReportAt())
+	ch.next, ch.first = sequence, sequence
+	if len(l.in) < l.cfg.MaxChannels {
+		ch.book = l.books.inBook(name, sequence)
+	}
+	if ch.book != nil {
+		ch.known = ch.book.mark.Load()
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.in = append(l.in, ch)
-	if len(l.in) > l.cfg.MaxChannels {
+	if ch.book == nil {
 		l.refuse(ch, wire.Reason{Code: wire.CodeLimit, Text: "too many channels"})
 	}
 	return nil
@@ -143,21 +159,34 @@ func (l *Link) onMessage(h wire.Header, p []byte) error {
 		m.msg.Body = ch.part.b
 	}
 	ch.part, ch.partMsg = body{}, inMsg{}
-	l.arrived(m)
+	if m.msg == nil && m.req == nil {
+		l.skipped(ch, m.cost) // it was taken from an earlier link, or the channel is refused
+	} else {
+		l.arrived(m)
+	}
 	return nil
 }
 
-// begin takes the first frame of a message. Of a channel that is refused no bodies are kept: the pool does not count them.
+// begin takes the first frame of a message. Of a channel that is refused no bodies are kept: the pool does not count them. Nor are those of messages that have
+// been taken already.
 func (ch *inChan) begin(h wire.Header, start wire.MessageStart, first []byte) (err error) {
 	l := ch.link
 	var msg *channel.Message
 	var room []byte
-	if !ch.refused.Load() {
+	number, known := ch.next, false
+	if start.Request == 0 {
+		ch.next++
+		known = number < ch.known && ch.book.taken(number)
+	}
+	if !known && !ch.refused.Load() {
 		msg, room = newMessage(int(start.Total))
 		msg.Channel, msg.From, msg.Encoding = ch.name, l.cfg.Peer, channel.Encoding(h.Flags.Encoding())
 	}
 	ch.part.begin(room, first, int(start.Total))
 	ch.partMsg = inMsg{ch: ch, msg: msg, cost: uint64(start.Total) + wire.MessageOverhead}
+	if msg != nil && start.Request == 0 {
+		ch.partMsg.setNumber(number)
+	}
 	if start.Request != 0 {
 		if ch.partMsg.req, err = l.newInRequest(ch, start); err != nil {
 			return err

@@ -13,45 +13,63 @@ const frozen = 1 << 63
 // total is what the application has taken.
 func (ch *inChan) total() uint64 { return ch.taken.Load() &^ frozen }
 
-// took counts what the application takes, and sees to it that the sender hears of it in time. It reports false if nothing
-// may be taken any more.
-func (ch *inChan) took(cost uint64) bool {
+// took counts what the application takes. It reports ok false if nothing may be taken any more, and due if the sender is to hear of it now.
+func (ch *inChan) took(cost uint64) (due, ok bool) {
 	taken := ch.taken.Load()
 	for {
 		if taken&frozen != 0 {
-			return false
+			return false, false
 		}
 		if ch.taken.CompareAndSwap(taken, taken+cost) {
-			break
+			return taken+cost >= ch.reportAt.Load(), true
 		}
 		taken = ch.taken.Load()
 	}
-	if taken+cost < ch.reportAt.Load() {
-		return true
-	}
-	l := ch.link
-	l.mu.Lock()
-	ch.report()
-	l.kick()
-	l.mu.Unlock()
-	return true
 }
 
-// take is took for a message that a handler is to have. What is beyond the guarantee of a large one stays in the pool's books until handed is called,
-// so that what handlers have in their hands is bounded too.
-func (ch *inChan) take(m inMsg) bool {
-	cost, large := m.large()
-	if !large {
-		return ch.took(m.cost)
+// tookNow is took for who does not hold mu. It sees to it that the sender hears of it in time.
+func (ch *inChan) tookNow(cost uint64) (ok bool) {
+	due, ok := ch.took(cost)
+	if due {
+		l := ch.link
+		l.mu.Lock()
+		ch.report()
+		l.kick()
+		l.mu.Unlock()
 	}
-	ch.link.mu.Lock()
-	ch.window.Hold(cost)
-	ch.link.mu.Unlock()
-	if !ch.took(m.cost) {
+	return ok
+}
+
+// take takes a message for a handler. given is false if there is nothing to handle: it is credit that the sender skips, or was taken from another link with the same books.
+// open is false if nothing may be taken any more. What is beyond the guarantee of a large message stays in the pool's books until handed is called,
+// so that what handlers have in their hands is bounded too.
+func (ch *inChan) take(m inMsg) (given, open bool) {
+	cost, large := m.large()
+	if large {
+		ch.link.mu.Lock()
+		ch.window.Hold(cost)
+		ch.link.mu.Unlock()
+	}
+	open = ch.tookNow(m.cost)
+	given = open && m.claim()
+	if large && !given {
 		ch.handed(m)
+	}
+	return given, open
+}
+
+// claim reports whether there is a message that is not taken yet, takes it, and notes what is lost before it. It follows took, so that what is counted nowhere is
+// not marked either, and is called for the messages of a channel in their order.
+func (m *inMsg) claim() bool {
+	if m.msg == nil {
 		return false
 	}
-	return true
+	if m.req != nil {
+		return true
+	}
+	missed, fresh := m.ch.book.claim(m.number(), m.ch.first)
+	m.msg.Missed = missed
+	return fresh
 }
 
 // handed ends a take when the message's handler has returned.

@@ -52,6 +52,9 @@ type Config struct {
 	// StreamWindow is how much a stream may hold that nobody has read, 0 for 512 KiB.
 	StreamWindow int
 
+	// Books are those of the instance that the link is for; nil for books of its own, which end with it.
+	Books *Books
+
 	// Logger takes panics and errors of handlers; nil for slog.Default().
 	Logger *slog.Logger
 }
@@ -124,7 +127,11 @@ type Link struct {
 	pongDue  bool
 
 	state        state
-	err          error // why the link is not open any more
+	end          error             // why the link is not open any more
+	err          error             // end, or the *channel.GapError about it
+	gap          *channel.GapError // what was not known to have been taken at the end; nil if all was
+	books        *Books
+	owns         bool // books.out is guarded by mu and this link's
 	closing      wire.Reason
 	remoteClosed bool          // the other side's CLOSE has come
 	broken       bool          // the other side broke the protocol
@@ -147,6 +154,8 @@ type Link struct {
 	pulling    bool                  // Receive was called: what has no handler goes to it
 	pulled     pullQueue
 	receivers  chan struct{} // closed and replaced when a message can be received; nil while nobody waits
+	held       bool          // no handlers yet: those of an older link with the same books still run
+	free       chan struct{} // closed when held is over; nil if it never was
 	running    int           // goroutines that run handlers
 	idle       chan struct{} // closed when running is 0; nil while nobody waits
 	muxVersion uint64
@@ -169,7 +178,8 @@ const (
 	stateDead
 )
 
-// New makes a link over conn and starts its reader. conn belongs to the link from now on. Nothing is dispatched before Run or Receive.
+// New makes a link over conn and starts its reader. conn belongs to the link from now on. Nothing is dispatched before Run or Receive. An older link with
+// the same Books ends, as these say; New does not wait for it and writes nothing.
 func New(conn net.Conn, cfg *Config) *Link {
 	l := &Link{
 		cfg:      cfg.withDefaults(),
@@ -191,6 +201,13 @@ func New(conn net.Conn, cfg *Config) *Link {
 	}
 	l.ctx, l.cancel = context.WithCancelCause(context.Background())
 	l.handlers, l.cancelHandlers = context.WithCancelCause(context.Background())
+	books := l.cfg.Books
+	if books == nil {
+		books = NewBooks(false)
+	}
+	if older := books.take(l); older != nil {
+		l.succeed(older)
+	}
 	l.wg.Add(1)
 	go l.read() // stops when the connection ends
 	return l
@@ -203,15 +220,26 @@ func (l *Link) Context() context.Context { return l.ctx }
 func (l *Link) Done() <-chan struct{} { return l.done }
 
 // Wait returns when every goroutine of the link has, handlers included.
-func (l *Link) Wait() { l.wg.Wait() }
+func (l *Link) Wait() {
+	l.wg.Wait()
+	l.books.release(l)
+}
 
 // Peer says who is at the other end.
 func (l *Link) Peer() *channel.Peer { return l.cfg.Peer }
 
-// failure is why the link cannot be used; call it with mu held.
+// failure is why the link cannot be used, for who sends messages; call it with mu held.
 func (l *Link) failure() error {
 	if l.err == nil {
 		return channel.ErrClosed
 	}
 	return l.err
+}
+
+// gone is why the link cannot be used, for all others: what became of messages is not their business. Call it with mu held.
+func (l *Link) gone() error {
+	if l.end == nil {
+		return channel.ErrClosed
+	}
+	return l.end
 }

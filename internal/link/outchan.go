@@ -1,6 +1,7 @@
 package link
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/pysock/pysock/channel"
@@ -15,6 +16,12 @@ type outChan struct {
 	name   string
 	lane   lane
 	credit flow.Credit
+
+	book  *outBook
+	begin uint64        // the number that CHANNEL gives
+	costs costs         // what is under way
+	gate  chan struct{} // closed and nil when what the books kept has been sent again; others wait for that
+	again uint64        // number of the next message to send again
 
 	refused chan struct{} // closed when the other side refused the channel
 	reason  wire.Reason   // why
@@ -31,7 +38,7 @@ type outChan struct {
 
 // appendControl opens the channel. It is control, so that numbers open in order.
 func (ch *outChan) appendControl(b []byte) []byte {
-	return wire.AppendChannel(b, ch.id, ch.name)
+	return wire.AppendChannel(b, ch.id, ch.begin, ch.name)
 }
 
 // wake wakes those who wait for the channel's credit to move. Call it with mu held.
@@ -51,13 +58,27 @@ func (ch *outChan) isRefused() bool {
 	}
 }
 
-// refusal is the error of a refused channel, nil if it is not refused. Call it with mu held.
-func (ch *outChan) refusal() error {
-	if !ch.isRefused() {
-		return nil
+// refusal is the error of a refused channel, nil if it is not refused. Who gets it is told by it that what was sent on the channel is lost. Call it with mu held.
+func (l *Link) refusal(ch *outChan) error {
+	if !ch.isRefused() || !l.owns && !ch.seen {
+		return nil // or the link's end tells of the messages, and they may be sent again
+	}
+	if ch.gate != nil {
+		return errRefused
 	}
 	ch.seen = true
-	return &channel.Error{Code: channel.Code(ch.reason.Code), Text: ch.name, Remote: true}
+	if l.owns {
+		ch.book.gaveCode = channel.Code(ch.reason.Code)
+		ch.book.giveUp()
+	}
+	return refused(ch.name, channel.Code(ch.reason.Code))
+}
+
+// errRefused tells Resend of a refusal, which somebody else is to be told of.
+var errRefused = errors.New("the channel is refused")
+
+func refused(name string, code channel.Code) error {
+	return &channel.Error{Code: code, Text: name, Remote: true}
 }
 
 // outChannel finds or opens the channel of a name. Call it with mu held.
@@ -71,11 +92,22 @@ func (l *Link) outChannel(name string) (*outChan, error) {
 	if len(l.outByID) >= wire.MaxChannels {
 		return nil, &channel.Error{Code: channel.CodeLimit, Text: fmt.Sprintf("a connection has at most %d channels", wire.MaxChannels)}
 	}
-	ch := &outChan{id: uint32(len(l.outByID) + 1), name: name, credit: flow.NewCredit(), refused: make(chan struct{})}
+	book := l.books.out[name]
+	if book == nil {
+		book = new(outBook)
+		l.books.out[name] = book
+	}
+	return l.openOut(name, book), nil
+}
+
+// openOut opens a channel. Call it with mu held, and with the books in hand.
+func (l *Link) openOut(name string, book *outBook) *outChan {
+	ch := &outChan{id: uint32(len(l.outByID) + 1), name: name, credit: flow.NewCredit(), refused: make(chan struct{}),
+		book: book, begin: book.first(), again: book.first()}
 	l.out[name] = ch
 	l.outByID = append(l.outByID, ch)
 	l.control(ch)
-	return ch, nil
+	return ch
 }
 
 // outByFrame finds the channel that a CREDIT or REFUSE names. Call it with mu held.
@@ -100,9 +132,13 @@ func (l *Link) onCredit(h wire.Header, p []byte) error {
 	if c.Taken > ch.pushed {
 		return violated("CREDIT of channel %d is beyond what was sent", h.ID)
 	}
+	before := ch.credit.Taken
 	skip, at, err := ch.credit.Update(c.Taken, c.Allowed)
 	if err != nil {
 		return violated("CREDIT of channel %d went back", h.ID)
+	}
+	if plain := ch.costs.take(c.Taken - before); plain > 0 && l.owns && !ch.seen {
+		ch.book.took(plain)
 	}
 	if skip > 0 {
 		ch.skip, ch.skipAt = skip, at
@@ -131,7 +167,7 @@ func (l *Link) awaitTurn(ch *outChan, at uint64) error {
 		if l.state != stateOpen {
 			return l.failure()
 		}
-		if err := ch.refusal(); err != nil {
+		if err := l.refusal(ch); err != nil {
 			return err
 		}
 	}
@@ -147,6 +183,7 @@ func (l *Link) moved(ch *outChan) {
 			l.kick()
 		}
 		ch.pushed += ch.skip
+		ch.costs.add(ch.skip, 0)
 		ch.skip = 0
 	}
 	if ch.turn != nil {
@@ -170,7 +207,7 @@ func (l *Link) onRefuse(h wire.Header, p []byte) error {
 		return violated("channel %d refused twice", h.ID)
 	}
 	ch.reason = r
-	ch.seen = !ch.plain // each request is told by its answer
+	ch.seen = !ch.plain && !(l.owns && ch.book.pending() > 0) // each request is told by its answer
 	close(ch.refused)
 	ch.wake()
 	return nil

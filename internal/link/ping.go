@@ -20,7 +20,7 @@ func (l *Link) Ping(ctx context.Context) (time.Duration, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.state != stateOpen {
-		return 0, l.failure()
+		return 0, l.gone()
 	}
 	p := &l.pings
 	if p.waiting == nil {

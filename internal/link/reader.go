@@ -225,6 +225,15 @@ func (l *Link) onProgress(p []byte) error {
 
 // lostError is the end of a connection that nobody closed in an orderly way.
 func lostError(err error) error {
+	// A pipe's stream has ended with the link below, which may have said so already, and may have a gap of its own.
+	var gap *channel.GapError
+	if errors.As(err, &gap) {
+		err = gap.Err
+	}
+	var lost *channel.LostError
+	if errors.As(err, &lost) {
+		return lost
+	}
 	if errors.Is(err, io.EOF) {
 		err = io.ErrUnexpectedEOF
 	}

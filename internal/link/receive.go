@@ -63,16 +63,23 @@ func (l *Link) pull(m inMsg) {
 	}
 }
 
-// Receive waits for the next message of a channel that has no handler; those of channels that have one go there from now on, as
-// after Run. After the other side has closed, or the connection was lost, it first returns what had arrived; after a Close
-// of this side it returns channel.ErrClosed.
-func (l *Link) Receive(ctx context.Context) (*channel.Message, error) {
+// Pull lets messages of channels that have no handler wait for Receive from now on, and those of channels that have one go there, as Receive does.
+func (l *Link) Pull() {
 	l.mu.Lock()
+	defer l.mu.Unlock()
 	l.pulling = true
 	if !l.dispatch {
 		l.dispatch = true
 		l.sweep()
 	}
+}
+
+// Receive waits for the next message of a channel that has no handler; those of channels that have one go there from now on, as
+// after Run. After the other side has closed, or the connection was lost, it first returns what had arrived; after a Close
+// of this side it returns channel.ErrClosed.
+func (l *Link) Receive(ctx context.Context) (*channel.Message, error) {
+	l.Pull()
+	l.mu.Lock()
 	for {
 		l.refresh()
 		if l.err == channel.ErrClosed {
@@ -81,8 +88,14 @@ func (l *Link) Receive(ctx context.Context) (*channel.Message, error) {
 		}
 		m, ok := l.pulled.pop()
 		if ok {
+			due, open := m.ch.took(m.cost)
+			given := open && m.claim() // with mu held, so that it is in order
+			if due {
+				m.ch.report()
+				l.kick()
+			}
 			l.mu.Unlock()
-			if m.ch.took(m.cost) && m.msg != nil && (m.req == nil || m.req.begin(false)) {
+			if given && (m.req == nil || m.req.begin(false)) {
 				return m.msg, nil
 			}
 			l.mu.Lock()

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/pysock/pysock/channel"
+	"github.com/pysock/pysock/internal/wire"
 )
 
 // choppingConn is a recordConn whose records are of random sizes, so that frames begin and end anywhere in them.
@@ -30,7 +31,7 @@ func (c *choppingConn) ReadRecord() ([]byte, error) {
 }
 
 func (c *choppingConn) WriteRecord(b []byte) (int, error) {
-	if len(b) <= chopBefore || cap(b)-len(b) < chopAfter || len(b)-chopBefore > maxBatch {
+	if len(b) <= chopBefore || cap(b)-len(b) < chopAfter || len(b)-chopBefore > wire.MaxRecord-1-32 {
 		return 0, errors.New("no room around the record")
 	}
 	n, err := c.Write(b[chopBefore:])

@@ -46,7 +46,7 @@ func (l *Link) Request(ctx context.Context, name string, enc channel.Encoding, b
 		return nil, err
 	}
 	start := wire.MessageStart{Request: r.id, Allowance: answerAllowance}
-	if err := l.send(ctx, name, wire.FlagRequest|wire.EncodingFlags(uint8(enc)), start, body); err != nil {
+	if err := l.send(ctx, name, &outMsg{flags: wire.FlagRequest | wire.EncodingFlags(uint8(enc)), start: start, body: body}); err != nil {
 		l.mu.Lock()
 		l.forgetRequest(r)
 		l.mu.Unlock()
@@ -71,7 +71,7 @@ func (l *Link) Request(ctx context.Context, name string, enc channel.Encoding, b
 func (l *Link) newRequest(ctx context.Context) (*outRequest, error) {
 	for {
 		if l.state != stateOpen {
-			return nil, l.failure()
+			return nil, l.gone()
 		}
 		if len(l.requests) < maxRequests {
 			break

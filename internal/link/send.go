@@ -1,6 +1,7 @@
 package link
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 
@@ -11,20 +12,28 @@ import (
 // largeBody is from where on a body is cut into frames without the lock.
 const largeBody = 4 * wire.MaxPayload
 
-// Send queues a message, of which it keeps no part. It waits for credit and for room in the queue, not for the network. The error is an
-// *channel.Error for a message that is too large or a channel that was refused, ctx's cause, or why the link ended.
+// Send queues a message, of which it keeps no part unless the books keep what is not taken. It waits for credit and for room in the queue, not for the network. The error is an
+// *channel.Error for a message that is too large or a channel that was refused, ctx's cause, or why the link ended; then nothing was queued.
 func (l *Link) Send(ctx context.Context, name string, enc channel.Encoding, body []byte) error {
 	if err := checkEncoding(enc); err != nil {
 		return err
 	}
-	return l.send(ctx, name, wire.EncodingFlags(uint8(enc)), wire.MessageStart{}, body)
+	return l.send(ctx, name, &outMsg{flags: wire.EncodingFlags(uint8(enc)), body: body})
 }
 
-// send reserves the message's whole credit and queues its frames, so that a message that was begun is never cut.
-func (l *Link) send(ctx context.Context, name string, flags wire.Flags, start wire.MessageStart, body []byte) error {
-	cost := uint64(len(body)) + wire.MessageOverhead
-	if cost > uint64(l.cfg.PeerMaxMessage) {
-		return tooLarge(len(body), l.cfg.PeerMaxMessage)
+// outMsg is a message to be sent.
+type outMsg struct {
+	flags wire.Flags
+	start wire.MessageStart // of a request
+	body  []byte
+	again bool     // the books have it
+	acked *Receipt // to be filled in, for a sender who will wait until it is taken; nil for others
+}
+
+// send sends a message when what the books have of its channel has been sent again.
+func (l *Link) send(ctx context.Context, name string, m *outMsg) error {
+	if cost := uint64(len(m.body)) + wire.MessageOverhead; cost > uint64(l.cfg.PeerMaxMessage) {
+		return tooLarge(len(m.body), l.cfg.PeerMaxMessage)
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -35,15 +44,28 @@ func (l *Link) send(ctx context.Context, name string, flags wire.Flags, start wi
 	if err != nil {
 		return err
 	}
-	if err := l.awaitRoom(ctx, &ch.lane, len(body)); err != nil {
+	if ch.gate != nil {
+		if err := l.awaitGate(ctx, ch); err != nil {
+			return err
+		}
+	}
+	return l.transmit(ctx, ch, m)
+}
+
+// transmit reserves the message's whole credit and queues its frames, so that a message that was begun is never cut. Call it with mu held; it lets go of
+// it while it waits.
+func (l *Link) transmit(ctx context.Context, ch *outChan, m *outMsg) error {
+	cost := uint64(len(m.body)) + wire.MessageOverhead
+	if err := l.awaitRoom(ctx, &ch.lane, len(m.body)); err != nil {
 		return err
 	}
-	if err := ch.refusal(); err != nil {
+	if err := l.refusal(ch); err != nil {
 		return err
 	}
 	waited := false
 	at := ch.credit.Sent
 	if !ch.credit.Reserve(cost) {
+		var err error
 		if at, err = l.awaitCredit(ctx, ch, cost); err != nil {
 			return err
 		}
@@ -52,18 +74,55 @@ func (l *Link) send(ctx context.Context, name string, flags wire.Flags, start wi
 	if err := l.awaitTurn(ch, at); err != nil {
 		return err
 	}
-	cutter := wire.CutMessage(ch.id, flags, start, body)
-	if err := l.queueBody(&ch.lane, &cutter, len(body)); err != nil {
+	plain := m.start.Request == 0
+	var kept []byte
+	if l.books.keep && plain && !m.again {
+		var err error
+		if kept, err = l.keep(m.body); err != nil {
+			return err
+		}
+	}
+	cutter := wire.CutMessage(ch.id, m.flags, m.start, m.body)
+	if err := l.queueBody(&ch.lane, &cutter, len(m.body)); err != nil {
 		return err
 	}
 	ch.pushed += cost
-	ch.plain = ch.plain || start.Request == 0
+	kind := uint32(0)
+	if plain {
+		kind = numbered
+		ch.plain = true
+		if kept != nil {
+			ch.book.keep(kept, m.flags)
+		}
+		if !m.again {
+			ch.book.next++
+		}
+	}
+	ch.costs.add(cost, kind)
+	if m.acked != nil {
+		*m.acked = Receipt{name: ch.name, book: ch.book, number: ch.book.next - 1, ch: ch, total: ch.pushed}
+		l.want(ch, ch.pushed)
+	}
 	l.moved(ch)
-	if waited || len(body) > largeBody {
+	if waited || len(m.body) > largeBody {
 		l.ask(ch) // for who could not be announced before this was queued
 	}
 	l.kick()
 	return nil
+}
+
+// keep copies the body of a message that the books keep, a large one without the lock. Call it with mu held; it fails if the link ends while it lets go of that.
+func (l *Link) keep(body []byte) ([]byte, error) {
+	if len(body) <= largeBody {
+		return append([]byte{}, body...), nil // not nil, also if there is nothing in it
+	}
+	l.mu.Unlock()
+	kept := bytes.Clone(body)
+	l.mu.Lock()
+	if l.state != stateOpen {
+		return nil, l.failure()
+	}
+	return kept, nil
 }
 
 // queueBody cuts a body of n bytes into frames on the lane, a large one without the lock. Its bytes count as queued
@@ -147,7 +206,7 @@ func (l *Link) awaitCredit(ctx context.Context, ch *outChan, cost uint64) (at ui
 	if l.state != stateOpen {
 		return 0, l.failure()
 	}
-	if refusal := ch.refusal(); refusal != nil {
+	if refusal := l.refusal(ch); refusal != nil {
 		return 0, refusal
 	}
 	if err != nil && ch.credit.Cancel(w) {
@@ -171,6 +230,6 @@ func (l *Link) ask(ch *outChan) {
 		}
 	}
 	if ch.credit.Waiting() {
-		l.want(ch)
+		l.want(ch, ch.pushed)
 	}
 }

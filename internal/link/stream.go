@@ -84,7 +84,9 @@ func (s *Stream) awaitAccept(ctx context.Context) error {
 		s.CloseWithReason(channel.CodeCanceled, "")
 		return context.Cause(ctx)
 	case <-s.link.ctx.Done():
-		return context.Cause(s.link.ctx)
+		s.link.mu.Lock()
+		defer s.link.mu.Unlock()
+		return s.link.gone()
 	}
 }
 

@@ -24,7 +24,7 @@ func (s *Stream) Write(p []byte) (n int, err error) {
 		case s.writeDeadline.passed():
 			return n, os.ErrDeadlineExceeded
 		case l.state != stateOpen:
-			return n, l.failure()
+			return n, l.gone()
 		case len(p) == n:
 			return n, nil
 		}

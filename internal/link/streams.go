@@ -65,7 +65,7 @@ func (l *Link) open(frame func(b []byte, id uint32) []byte) (*Stream, error) {
 
 func (l *Link) newStreamID() (uint32, error) {
 	if l.state != stateOpen {
-		return 0, l.failure()
+		return 0, l.gone()
 	}
 	if len(l.streams) >= wire.MaxStreams || l.nextStream > ^uint32(0)-2 {
 		return 0, &channel.Error{Code: channel.CodeLimit, Text: "too many streams on the connection"}

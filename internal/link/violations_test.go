@@ -3,6 +3,7 @@ package link
 import (
 	"context"
 	"encoding/binary"
+	"slices"
 	"testing"
 	"testing/synctest"
 
@@ -50,7 +51,7 @@ func ours(t *testing.T, l *Link) {
 //
 // Length: one table of all of them.
 func TestViolations(t *testing.T) {
-	c1 := chFrame(1, "h")
+	c1 := slices.Clip(chFrame(1, "h")) // so that what is appended goes to a copy
 	long := msgFrames(1, 50000)
 	for name, frames := range map[string][]byte{
 		"unknown type":                 {0x7f, 0, 0, 0, 0, 0, 0, 0},
@@ -62,6 +63,8 @@ func TestViolations(t *testing.T) {
 		"channel name twice":           append(c1, chFrame(2, "h")...),
 		"channel name not allowed":     chFrame(1, "a b"),
 		"too many channels":            repeat(1025, func(i uint32) []byte { return channelNumber(i) }),
+		"channel number out of range":  {byte(wire.TypeChannel), 0, 0, 9, 0, 0, 0, 1, 0x80, 0, 0, 0, 0, 0, 0, 0, 'h'},
+		"channel without its number":   {byte(wire.TypeChannel), 0, 0, 1, 0, 0, 0, 1, 'h'},
 		"message for no channel":       msgFrames(1, 1),
 		"message beyond credit":        append(c1, repeat(4, func(uint32) []byte { return msgFrames(1, 40000) })...),
 		"message too large at all":     append(c1, msgFrames(1, 70000)...),
@@ -188,7 +191,7 @@ func TestFramesAfterCloseAreIgnored(t *testing.T) {
 // channelNumber is a CHANNEL frame that the encoder would refuse to make for a number that is too high.
 func channelNumber(i uint32) []byte {
 	name := "c" + string(rune('a'+i%26)) + string(rune('a'+i/26%26)) + string(rune('a'+i/676))
-	b := wire.AppendChannel(nil, 1, name)
+	b := wire.AppendChannel(nil, 1, 0, name)
 	binary.BigEndian.PutUint32(b[4:], i)
 	return b
 }

@@ -8,8 +8,8 @@ import (
 )
 
 // maxBatch is what goes to the connection in one write: as much as fits into
-// one record.
-const maxBatch = wire.MaxRecord - 1
+// one record, with what a connection that outlives others puts before it (docs/protocol.md, section 17.1).
+const maxBatch = wire.MaxRecord - 1 - 32
 
 // batches are buffers for one write, with room for what a recordConn puts around it.
 var batches = sync.Pool{New: func() any { b := make([]byte, 0, maxBatch+maxRecordRoom); return &b }}

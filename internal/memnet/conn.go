@@ -11,8 +11,14 @@ import (
 // DefaultBuffer is how many bytes a direction holds if Config.Buffer is 0.
 const DefaultBuffer = 64 << 10
 
-// ErrCut is what both ends of a connection get after Cut.
-var ErrCut = errors.New("memnet: the connection was cut")
+// Errors of connections with faults.
+var (
+	// ErrCut is what both ends of a connection, or of a direction, get after it was cut.
+	ErrCut = errors.New("memnet: the connection was cut")
+	// ErrReset is what both ends of a direction get after ResetAfter, the reading one when it has
+	// read what came before.
+	ErrReset = errors.New("memnet: the direction was reset")
+)
 
 // Config says what a connection is like. Its zero value is a fast and reliable one.
 type Config struct {
@@ -29,9 +35,22 @@ type Config struct {
 	// Delay is how long bytes are under way. They are in the buffer meanwhile.
 	Delay time.Duration
 
+	// Jitter, if it and Seed are not 0, is the most that is added to Delay at random, the same for the same seed. Order
+	// is kept.
+	Jitter time.Duration
+
+	// Drip, if it is not 0, is how long a Read must wait after another: bytes come in drops of at most Chunk.
+	Drip time.Duration
+
 	// CutAfter, if it is not 0, cuts the connection when a direction has carried so many bytes: the
 	// last Write is cut short.
 	CutAfter int64
+
+	// ResetAfter, if it is not 0, ends a direction with ErrReset when it has carried so many bytes. The other goes on.
+	ResetAfter int64
+
+	// VanishAfter, if it is not 0, makes a direction a black hole when it has carried so many bytes, as Vanish does.
+	VanishAfter int64
 }
 
 // Conn is one end of a connection. Its methods may be called by several goroutines at once.
@@ -65,10 +84,11 @@ func Pipe(cfg Config) (a, b *Conn) {
 }
 
 func newHalf(cfg Config, stream uint64) *half {
-	h := &half{limit: cfg.Buffer, chunk: cfg.Chunk, delay: cfg.Delay, left: cfg.CutAfter}
+	h := &half{cfg: cfg}
 	h.cond.L = &h.mu
 	if cfg.Seed != 0 {
 		h.random = rand.New(rand.NewPCG(cfg.Seed, stream))
+		h.jitter = rand.New(rand.NewPCG(cfg.Seed, stream+2))
 	}
 	return h
 }
@@ -98,6 +118,12 @@ func (c *Conn) Cut() {
 	c.in.fail()
 	c.out.fail()
 }
+
+// CutIn makes the direction to this end fail with ErrCut; what is under way in it is lost. The other goes on.
+func (c *Conn) CutIn() { c.in.fail() }
+
+// Vanish makes the direction from this end a black hole: what is written from now on never arrives, and never waits.
+func (c *Conn) Vanish() { c.out.vanish() }
 
 // Stall holds back what comes for this end until Resume.
 func (c *Conn) Stall() { c.in.stall(true) }

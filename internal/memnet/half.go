@@ -11,21 +11,24 @@ import (
 
 // half is one direction of a connection.
 type half struct {
-	cut   func() // cuts both directions
-	limit int
-	chunk int
-	delay time.Duration
+	cfg Config
+	cut func() // cuts both directions
 
 	mu         sync.Mutex
 	cond       sync.Cond
-	random     *rand.Rand
+	random     *rand.Rand // of chunks
+	jitter     *rand.Rand
 	parts      []part
 	size       int
-	left       int64 // until the cut, if it was not 0 at the start
+	carried    int64
+	latest     time.Time // when the last part arrives
+	dry        time.Time // until then nothing is read, see Drip
 	stalled    bool
+	vanished   bool
 	failed     bool
 	readClosed bool
-	writeErr   error // set when the writing end has ended the direction
+	writeErr   error // set when the direction has ended: what Writes return
+	readErr    error // and what Reads return when all is read; nil is io.EOF
 	readBy     deadline
 	writeBy    deadline
 	arrival    *time.Timer // wakes the reader when delayed bytes arrive
@@ -102,6 +105,9 @@ func (h *half) read(p []byte) (int, error) {
 			h.cond.Broadcast()
 			return n, nil
 		case h.size == 0 && h.writeErr != nil && !h.stalled:
+			if h.readErr != nil {
+				return 0, h.readErr
+			}
 			return 0, io.EOF
 		}
 		h.cond.Wait()
@@ -113,8 +119,11 @@ func (h *half) arrived() bool {
 	if h.stalled {
 		return false
 	}
-	wait := time.Until(h.parts[0].at)
-	if h.delay == 0 || wait <= 0 {
+	if !h.slow() {
+		return true
+	}
+	wait := max(time.Until(h.parts[0].at), time.Until(h.dry))
+	if wait <= 0 {
 		return true
 	}
 	if h.arrival != nil {
@@ -124,16 +133,22 @@ func (h *half) arrived() bool {
 	return false
 }
 
+// slow reports whether time plays a part.
+func (h *half) slow() bool { return h.cfg.Delay != 0 || h.cfg.Jitter != 0 || h.cfg.Drip != 0 }
+
 func (h *half) take(p []byte) int {
-	if h.chunk > 0 {
-		most := h.chunk
+	if h.cfg.Chunk > 0 {
+		most := h.cfg.Chunk
 		if h.random != nil {
-			most = 1 + h.random.IntN(h.chunk)
+			most = 1 + h.random.IntN(h.cfg.Chunk)
 		}
 		p = p[:min(len(p), most)]
 	}
+	if h.cfg.Drip != 0 {
+		h.dry = time.Now().Add(h.cfg.Drip)
+	}
 	total := 0
-	for len(p) > 0 && h.size > 0 && (total == 0 || h.delay == 0 || time.Until(h.parts[0].at) <= 0) {
+	for len(p) > 0 && h.size > 0 && (total == 0 || !h.slow() || time.Until(h.parts[0].at) <= 0) {
 		first := &h.parts[0]
 		n := copy(p, first.b)
 		p, first.b = p[n:], first.b[n:]
@@ -163,31 +178,54 @@ func (h *half) write(p []byte) (total int, err error) {
 		case len(p) == 0:
 			return total, nil
 		}
-		n := min(len(p), h.limit-h.size)
-		if n > 0 && h.left > 0 {
-			n = int(min(int64(n), h.left))
-			h.left -= int64(n)
-			if h.left == 0 {
-				h.mu.Unlock()
-				h.cut()
-				h.mu.Lock()
-				return total + n, ErrCut
-			}
+		if h.vanished {
+			return total + len(p), nil
 		}
-		if n > 0 {
-			h.put(p[:n])
-			total += n
-			p = p[n:]
+		n := h.beforeFault(min(len(p), h.cfg.Buffer-h.size))
+		if n == 0 {
+			h.cond.Wait()
 			continue
 		}
-		h.cond.Wait()
+		h.carried += int64(n)
+		total += n
+		switch h.carried {
+		case h.cfg.CutAfter:
+			h.mu.Unlock()
+			h.cut()
+			h.mu.Lock()
+			continue
+		case h.cfg.VanishAfter:
+			h.vanished = true
+		case h.cfg.ResetAfter:
+			h.writeErr, h.readErr = ErrReset, ErrReset
+		}
+		h.put(p[:n])
+		p = p[n:]
 	}
 }
 
+// beforeFault is how many of n bytes go before the next fault of the configuration.
+func (h *half) beforeFault(n int) int {
+	for _, at := range [...]int64{h.cfg.CutAfter, h.cfg.ResetAfter, h.cfg.VanishAfter} {
+		if at > h.carried {
+			n = int(min(int64(n), at-h.carried))
+		}
+	}
+	return n
+}
+
 func (h *half) put(p []byte) {
-	h.parts = append(h.parts, part{append([]byte(nil), p...), time.Now().Add(h.delay)})
+	at := time.Now().Add(h.cfg.Delay)
+	if h.jitter != nil && h.cfg.Jitter > 0 {
+		at = at.Add(time.Duration(h.jitter.Int64N(int64(h.cfg.Jitter) + 1)))
+	}
+	if at.Before(h.latest) {
+		at = h.latest
+	}
+	h.latest = at
+	h.parts = append(h.parts, part{append([]byte(nil), p...), at})
 	h.size += len(p)
-	h.cond.Broadcast()
+	h.changed()
 }
 
 func (h *half) closeRead() {
@@ -212,6 +250,13 @@ func (h *half) fail() {
 	h.failed = true
 	h.parts, h.size = nil, 0
 	h.changed()
+}
+
+func (h *half) vanish() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.vanished = true
+	h.cond.Broadcast()
 }
 
 func (h *half) stall(on bool) {

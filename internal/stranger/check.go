@@ -52,8 +52,9 @@ func (f *frame) parsePayload(c *cursor) bool {
 	all := func() []byte { return c.take(len(c.rest)) }
 	switch f.kind {
 	case frameChannel:
+		f.number = c.u64()
 		f.name = string(all())
-		return checkChannel(f.name) == nil
+		return f.number < 1<<63 && checkChannel(f.name) == nil
 	case frameOpen:
 		if !f.has(flagPipe) {
 			f.name = string(all())

@@ -4,7 +4,9 @@ package stranger
 const (
 	codeClosed       = 0
 	codeProtocol     = 1
+	codeShutdown     = 3
 	codeReplaced     = 4
+	codeKicked       = 5
 	codeLimit        = 6
 	codeTimeout      = 7
 	codeCanceled     = 8
@@ -19,4 +21,6 @@ const (
 	codeNoHandler    = 17
 	codeNoListener   = 18
 	codeTooLarge     = 19
+	codeRevoked      = 22
+	codeNoSession    = 23
 )

@@ -13,6 +13,10 @@
 //	hello.go                       section 6
 //	frame.go, check.go, cut.go     sections 7, 8
 //	link.go and its neighbours     sections 8 to 11, 13
+//	history.go                     section 8.1
+//	splice.go, strand.go           section 17: a session, and one connection of it
+//	parcel.go, token.go            sections 17.1, 17.2: what crosses the wire
+//	keep.go, sessions.go           section 17 for the client and for the server
 //	client.go, server.go, pipe.go  sections 6, 12
 //	text.go, names.go              sections 2, 3, appendix A
 package stranger

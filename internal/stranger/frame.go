@@ -57,7 +57,7 @@ type frame struct {
 	text               string
 	cost               uint32 // ANNOUNCE, ANSWER-ANNOUNCE
 	taken              uint64 // CREDIT
-	number             uint64 // CREDIT: allowed; SKIP: amount; PROBE, WINDOW, PROGRESS: total
+	number             uint64 // CHANNEL: sequence; CREDIT: allowed; SKIP: amount; PROBE, WINDOW, PROGRESS: total
 }
 
 func (f *frame) has(flag byte) bool { return f.flags&flag != 0 }
@@ -96,7 +96,7 @@ func (f *frame) payload() []byte {
 	u32, u64 := binary.BigEndian.AppendUint32, binary.BigEndian.AppendUint64
 	switch f.kind {
 	case frameChannel:
-		return []byte(f.name)
+		return append(u64(nil, f.number), f.name...)
 	case frameOpen:
 		if f.pipe == nil {
 			return []byte(f.name)

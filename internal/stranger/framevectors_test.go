@@ -8,16 +8,16 @@ import (
 )
 
 type vectorFields struct {
-	Name                       string
-	Pipe                       hexBytes
-	Opener, Target             string
-	Request, Allowance, Total  uint32
-	Body                       hexBytes
-	Code                       int
-	Text                       string
-	Cost                       uint32
-	Amount, Taken, Allowed, At uint64 `json:",string"`
-	Position                   uint64 `json:",string"`
+	Name                      string
+	Pipe                      hexBytes
+	Opener, Target            string
+	Request, Allowance, Total uint32
+	Body                      hexBytes
+	Code                      int
+	Text                      string
+	Cost                      uint32
+	Amount, Taken, Allowed    uint64 `json:",string"`
+	Position, Sequence        uint64 `json:",string"`
 }
 
 var kinds = map[string]byte{
@@ -30,7 +30,7 @@ func (v *vectorFields) frame(kind, flags byte, id uint32) *frame {
 	f := &frame{
 		kind: kind, flags: flags, id: id, name: v.Name, request: v.Request, allowance: v.Allowance,
 		total: v.Total, body: v.Body, code: v.Code, text: v.Text, cost: v.Cost, taken: v.Taken,
-		number: v.Amount + v.Allowed + v.Position, // a frame has one of them
+		number: v.Amount + v.Allowed + v.Position + v.Sequence, // a frame has one of them
 	}
 	if v.Pipe != nil {
 		f.pipe = &PipeContext{ID: [16]byte(v.Pipe), Opener: v.Opener, Target: v.Target}
@@ -46,8 +46,19 @@ type vectorHello struct {
 	Wanted     string
 	Bound      string
 	Groups     []string
-	Token      hexBytes
-	Bytes      hexBytes
+	Instance   hexBytes
+	Token      *struct {
+		Anew              bool
+		Session           hexBytes
+		Attempt, Position uint64 `json:",string"`
+		Proof             hexBytes
+	}
+	Resumed        bool
+	Record         hexBytes
+	Session, Proof hexBytes
+	Grace          uint32
+	Position       uint64 `json:",string"`
+	Bytes          hexBytes
 }
 
 type vectorBad struct {
@@ -138,16 +149,28 @@ func TestHelloVectors(t *testing.T) {
 		h, bad := decodeHello(v.Bytes)
 		require.Nil(t, bad, v.Name)
 		require.Equal(t, v.Bytes, hexBytes(h.encode()), v.Name)
-		require.Equal(t, []any{v.Transient, v.Features, v.MaxMessage, v.Wanted, string(v.Token), len(v.Groups)},
-			[]any{h.Transient, h.Features, h.MaxMessage, h.Wanted, string(h.Token), len(h.Groups)}, v.Name)
-		for i, g := range v.Groups {
-			require.Equal(t, g, h.Groups[i])
+		want := &Hello{
+			Transient: v.Transient, Features: v.Features, MaxMessage: v.MaxMessage, Wanted: v.Wanted,
+			Instance: [16]byte(v.Instance),
 		}
+		if len(v.Groups) > 0 {
+			want.Groups = v.Groups
+		}
+		if v.Token != nil {
+			want.Token = &Token{v.Token.Anew, [16]byte(v.Token.Session), v.Token.Attempt, v.Token.Position, [32]byte(v.Token.Proof)}
+		}
+		require.Equal(t, want, h, v.Name)
 	}
 	for _, v := range file.Welcomes {
 		w, err := decodeWelcome(v.Bytes)
 		require.NoError(t, err, v.Name)
-		require.Equal(t, &Welcome{v.Features, v.MaxMessage, v.Bound}, w)
+		want := &Welcome{
+			Features: v.Features, MaxMessage: v.MaxMessage, Bound: v.Bound,
+			Resumed: v.Resumed, Record: [16]byte(v.Record), Grace: v.Grace, Position: v.Position,
+		}
+		copy(want.Session[:], v.Session)
+		copy(want.Proof[:], v.Proof)
+		require.Equal(t, want, w, v.Name)
 		require.Equal(t, v.Bytes, hexBytes(w.encode()))
 	}
 	for _, v := range file.BadHellos {

@@ -13,7 +13,8 @@ type Hello struct {
 	MaxMessage uint32   // largest message cost that this end accepts, in bytes
 	Wanted     string   // the name wanted, "" for whatever belongs to the key
 	Groups     []string // ascending, at most 16
-	Token      []byte   // resume token, at most 512 bytes
+	Instance   [16]byte // section 8.1; zero: none
+	Token      *Token   // section 17.2; nil: none
 }
 
 // A Welcome is the responder's answer (section 6).
@@ -21,7 +22,25 @@ type Welcome struct {
 	Features   uint32 // bits that both offered
 	MaxMessage uint32 // as in Hello
 	Bound      string // the client's name, "" in a pipe
+	// Record is the responder's mark of what it keeps for the hello's instance;
+	// zero without an instance, and with Resumed.
+	Record [16]byte
+
+	// With featureResume: the session, and for how many seconds it outlives a connection.
+	Session [16]byte // its id
+	Grace   uint32   // seconds
+	// Resumed says that the token was good. Then there are how many bytes of
+	// the client's stream have arrived, and the server's proof.
+	Resumed  bool
+	Position uint64   // in bytes
+	Proof    [32]byte // section 17.2
 }
+
+const (
+	featureResume = 1
+
+	flagResumed = 1
+)
 
 const (
 	leastMaxMessage = 65_536
@@ -78,8 +97,11 @@ func (h *Hello) encode() []byte {
 	for _, g := range h.Groups {
 		b = append(append(b, byte(len(g))), g...)
 	}
-	b = binary.BigEndian.AppendUint16(b, uint16(len(h.Token)))
-	return append(b, h.Token...)
+	b = append(b, h.Instance[:]...)
+	if h.Token == nil {
+		return append(b, 0, 0)
+	}
+	return append(append(b, 0, tokenSize), h.Token.encode()...)
 }
 
 // decodeHello gives the code to refuse a bad one with: the document says only
@@ -103,10 +125,14 @@ func decodeHello(b []byte) (*Hello, *Error) {
 		unordered = unordered || i > 0 && g <= h.Groups[i-1]
 		h.Groups = append(h.Groups, g)
 	}
+	h.Instance = [16]byte(c.take(16))
 	token := c.u16()
-	h.Token = c.take(token)
+	tokenOK := token == 0
+	if token == tokenSize && h.Features&featureResume != 0 {
+		h.Token, tokenOK = decodeToken(c.take(tokenSize))
+	}
 	switch {
-	case unordered || token > 512 || !c.done():
+	case unordered || !tokenOK || !c.done():
 		return nil, protocolError("bad hello")
 	case badName:
 		return nil, &Error{Code: codeBadName, Text: "bad name"}
@@ -117,14 +143,45 @@ func decodeHello(b []byte) (*Hello, *Error) {
 func (w *Welcome) encode() []byte {
 	b := binary.BigEndian.AppendUint32(nil, w.Features)
 	b = binary.BigEndian.AppendUint32(b, w.MaxMessage)
-	return append(append(b, byte(len(w.Bound))), w.Bound...)
+	b = append(append(b, byte(len(w.Bound))), w.Bound...)
+	flags := byte(0)
+	if w.Resumed {
+		flags |= flagResumed
+	}
+	b = append(append(b, flags), w.Record[:]...)
+	if w.Features&featureResume != 0 {
+		b = binary.BigEndian.AppendUint32(append(b, w.Session[:]...), w.Grace)
+	}
+	if w.Resumed {
+		b = append(binary.BigEndian.AppendUint64(b, w.Position), w.Proof[:]...)
+	}
+	return b
+}
+
+// none is an instance or record that is not there.
+var none [16]byte
+
+// fits tells whether a welcome has what its hello asked for: features that were
+// offered, and a record if there is something that it can be of.
+func (w *Welcome) fits(h *Hello) bool {
+	return w.Features&^h.Features == 0 && (!w.Resumed || h.Token != nil) &&
+		(w.Record != none) == (h.Instance != none && !w.Resumed)
 }
 
 func decodeWelcome(b []byte) (*Welcome, error) {
 	c := &cursor{rest: b}
 	w := &Welcome{Features: c.u32(), MaxMessage: c.u32()}
 	w.Bound = string(c.take(c.u8()))
-	if !c.done() || w.MaxMessage < leastMaxMessage || w.MaxMessage > mostMaxMessage ||
+	flags := c.u8()
+	w.Resumed, w.Record = flags == flagResumed, [16]byte(c.take(16))
+	resume := w.Features&featureResume != 0
+	if resume {
+		w.Session, w.Grace = [16]byte(c.take(16)), c.u32()
+	}
+	if w.Resumed {
+		w.Position, w.Proof = c.u64(), [32]byte(c.take(32))
+	}
+	if !c.done() || flags > flagResumed || w.Resumed && (!resume || w.Record != none) || w.MaxMessage < leastMaxMessage || w.MaxMessage > mostMaxMessage ||
 		w.Bound != "" && checkName(w.Bound) != nil {
 		return nil, errors.New("stranger: bad welcome")
 	}

@@ -13,6 +13,7 @@ type inChannel struct {
 	probe    uint64
 	probed   bool
 	refused  bool
+	next     uint64 // the number of the next message that is not a request
 	assembly assembly
 	asked    *inRequest // of the message that is coming in
 	queue    []*Message // for the handler
@@ -29,6 +30,7 @@ type Message struct {
 	link     *Link
 	in       *inChannel
 	request  *inRequest
+	number   uint64 // section 8.1, of one that is not a request
 }
 
 // IsRequest tells whether the sender waits for an answer.
@@ -86,8 +88,9 @@ func (l *Link) openIn(f *frame) error {
 			return protocolError("CHANNEL twice")
 		}
 	}
-	c := &inChannel{number: f.id, name: f.name, allowed: initialCredit}
+	c := &inChannel{number: f.id, name: f.name, allowed: initialCredit, next: f.number}
 	l.in = append(l.in, c)
+	l.cfg.History.opened(c.name, f.number)
 	if l.cfg.Handlers == nil {
 		return nil
 	}
@@ -123,7 +126,10 @@ func (l *Link) handleMessage(c *inChannel, f *frame) error {
 	}
 	m := &Message{
 		Channel: c.name, Encoding: c.assembly.first.flags >> 4, Body: c.assembly.body,
-		link: l, in: c, request: c.asked,
+		link: l, in: c, request: c.asked, number: c.next,
+	}
+	if !m.IsRequest() {
+		c.next++
 	}
 	if l.cfg.Handlers == nil {
 		l.incoming = append(l.incoming, m)
@@ -152,6 +158,13 @@ func (l *Link) credit(c *inChannel) {
 	l.enqueue(&frame{kind: frameCredit, id: c.number, taken: c.taken, number: c.allowed})
 }
 
+// takeMessage takes a message whose turn has come, and tells whether the
+// application should see it: one that an earlier link brought is not given twice.
+func (l *Link) takeMessage(m *Message) bool {
+	l.take(m.in, m.cost())
+	return m.IsRequest() || l.cfg.History.take(m.Channel, m.number)
+}
+
 // dispatch calls the handler for one message after another.
 func (l *Link) dispatch(c *inChannel, handler func(*Message)) {
 	defer l.workers.Done()
@@ -166,9 +179,11 @@ func (l *Link) dispatch(c *inChannel, handler func(*Message)) {
 		}
 		m := c.queue[0]
 		c.queue = c.queue[1:]
-		l.take(c, m.cost())
+		isNew := l.takeMessage(m)
 		l.mu.Unlock()
-		handler(m)
+		if isNew {
+			handler(m)
+		}
 	}
 }
 
@@ -176,14 +191,17 @@ func (l *Link) dispatch(c *inChannel, handler func(*Message)) {
 func (l *Link) Receive() (*Message, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for len(l.incoming) == 0 && l.err == nil {
-		l.cond.Wait()
+	for {
+		for len(l.incoming) == 0 && l.err == nil {
+			l.cond.Wait()
+		}
+		if l.err != nil {
+			return nil, l.err
+		}
+		m := l.incoming[0]
+		l.incoming = l.incoming[1:]
+		if l.takeMessage(m) {
+			return m, nil
+		}
 	}
-	if l.err != nil {
-		return nil, l.err
-	}
-	m := l.incoming[0]
-	l.incoming = l.incoming[1:]
-	l.take(m.in, m.cost())
-	return m, nil
 }

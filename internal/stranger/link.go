@@ -26,12 +26,26 @@ type LinkConfig struct {
 	noProgress bool          // for tests: break the rule of section 13
 	onEnd      func()        // called when the link is over, before Done
 	Records    int           // most data in a record that this end writes; 0: what the protocol allows
+	// History is what the initiator goes on with (section 8.1). If nil, it has no instance.
+	History *History
+	// Library is where the responder looks for it. If nil, it remembers no instance.
+	Library *Library
+}
+
+// A carrier is the byte stream under a link: a secure connection, or a session
+// of several (section 17). One goroutine may read and one may write.
+type carrier interface {
+	io.ReadWriter
+	End() error   // the authenticated end of this direction
+	Close() error // of what carries it, at once
+	drain()       // reads until nothing comes any more
+	peerKey() []byte
 }
 
 // A Link is sections 8 to 13 over one secure connection.
 type Link struct {
 	cfg     LinkConfig
-	sec     *secureConn
+	below   carrier
 	peerMax uint32
 	done    chan struct{}
 	workers sync.WaitGroup
@@ -64,9 +78,14 @@ type Link struct {
 	pongs       map[uint32]bool
 }
 
-func newLink(sec *secureConn, initiator bool, peerMax uint32, cfg LinkConfig) *Link {
+// newLink begins a link under the record of its welcome. The numbers of the
+// history go on.
+func newLink(below carrier, initiator bool, peerMax uint32, record [16]byte, cfg LinkConfig) *Link {
+	if cfg.History == nil {
+		cfg.History = NewHistory([16]byte{})
+	}
 	l := &Link{
-		cfg: cfg, sec: sec, peerMax: peerMax, done: make(chan struct{}),
+		cfg: cfg, below: below, peerMax: peerMax, done: make(chan struct{}),
 		out: map[string]*outChannel{}, requests: map[uint32]*pending{}, asked: map[uint32]*inRequest{},
 		streams: map[uint32]*Stream{}, nextStream: 2, nextPeers: 1, pongs: map[uint32]bool{},
 	}
@@ -74,9 +93,7 @@ func newLink(sec *secureConn, initiator bool, peerMax uint32, cfg LinkConfig) *L
 	if initiator {
 		l.nextStream, l.nextPeers = 1, 2
 	}
-	if cfg.Records > 0 {
-		sec.recordSize = cfg.Records
-	}
+	cfg.History.begin(l, record)
 	l.workers.Add(1)
 	go l.writer()
 	go l.reader()
@@ -94,7 +111,7 @@ func (l *Link) Err() error {
 }
 
 // PeerKey is the static key of the other side.
-func (l *Link) PeerKey() []byte { return l.sec.peer }
+func (l *Link) PeerKey() []byte { return l.below.peerKey() }
 
 // writer writes the queue, and the end record when it is wanted.
 func (l *Link) writer() {
@@ -108,10 +125,10 @@ func (l *Link) writer() {
 		l.queue = nil
 		l.mu.Unlock()
 		if len(batch) == 0 {
-			_ = l.sec.End() // the connection may be gone; then there is nobody to tell
+			_ = l.below.End() // the connection may be gone; then there is nobody to tell
 			return
 		}
-		if _, err := l.sec.Write(batch); err != nil {
+		if _, err := l.below.Write(batch); err != nil {
 			l.fail(err)
 			return
 		}
@@ -124,7 +141,7 @@ func (l *Link) reader() {
 	var bad *Error
 	if errors.As(err, &bad) && !bad.Remote {
 		l.Close(bad.Code, bad.Text)
-		l.drain()
+		l.below.drain() // closing at once could make the network throw the CLOSE away
 	}
 	l.fail(err)
 	l.mu.Lock()
@@ -133,33 +150,22 @@ func (l *Link) reader() {
 	l.cond.Broadcast()
 	l.mu.Unlock()
 	if !orderly {
-		l.sec.conn.Close()
+		l.below.Close()
 	}
 	l.workers.Wait()
 	if orderly {
 		l.closeTimer.Stop()
 	}
-	l.sec.conn.Close()
+	l.below.Close()
 	if l.cfg.onEnd != nil {
 		l.cfg.onEnd()
 	}
 	close(l.done)
 }
 
-// drain reads what comes after this end found an error, so that closing does
-// not make the network throw the CLOSE away.
-func (l *Link) drain() {
-	b := make([]byte, 4096)
-	for {
-		if _, err := l.sec.r.Read(b); err != nil {
-			return
-		}
-	}
-}
-
 func (l *Link) readFrames() error {
 	for {
-		f, size, err := readFrame(l.sec)
+		f, size, err := readFrame(l.below)
 		if err == io.EOF {
 			return ErrLost // after a CLOSE this is not reported
 		}
@@ -266,7 +272,7 @@ func (l *Link) closeLocked(code int, text string, why *Error) {
 	}
 	l.enqueue(&frame{kind: frameClose, code: code, text: text})
 	l.closeSent, l.endWanted = true, true
-	l.closeTimer = time.AfterFunc(5*time.Second, func() { l.sec.conn.Close() })
+	l.closeTimer = time.AfterFunc(5*time.Second, func() { l.below.Close() })
 	l.cond.Broadcast()
 }
 

@@ -31,7 +31,7 @@ func (l *Link) acquire(name string) (*outChannel, error) {
 		c = &outChannel{number: uint32(len(l.out) + 1), allowed: initialCredit}
 		l.out[name] = c
 		l.outByNumber = append(l.outByNumber, c)
-		l.enqueue(&frame{kind: frameChannel, id: c.number, name: name})
+		l.enqueue(&frame{kind: frameChannel, id: c.number, name: name, number: l.cfg.History.first(name)})
 	}
 	for c.busy && l.fault(c) == nil {
 		l.cond.Wait()
@@ -95,6 +95,9 @@ func (l *Link) send(channel string, template frame, body []byte, begun func()) e
 		if i == 0 {
 			c.sent += cost
 			begun()
+			if !template.has(flagRequest) {
+				l.cfg.History.sent(channel)
+			}
 		}
 		l.enqueue(f)
 	}

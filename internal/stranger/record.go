@@ -142,5 +142,21 @@ func (s *secureConn) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
+// limited makes the records small, for tests.
+func (s *secureConn) limited(records int) *secureConn {
+	if records > 0 {
+		s.recordSize = records
+	}
+	return s
+}
+
 // End sends the authenticated end of this direction.
 func (s *secureConn) End() error { return s.writeRecord(recordEnd, nil) }
+
+// Close closes the connection, with or without an end.
+func (s *secureConn) Close() error { return s.conn.Close() }
+
+// drain reads what comes without looking into it.
+func (s *secureConn) drain() { _, _ = io.Copy(io.Discard, s.r) }
+
+func (s *secureConn) peerKey() []byte { return s.peer }

@@ -117,7 +117,7 @@ func TestTruncated(t *testing.T) {
 	require.NoError(t, c.Ping(1))
 	ses, ok := srv.Session("alice")
 	require.True(t, ok)
-	require.NoError(t, c.sec.conn.Close())
+	require.NoError(t, plain(c.Link).Close())
 	<-ses.Context().Done()
 	var lost *channel.LostError
 	require.ErrorAs(t, context.Cause(ses.Context()), &lost)

@@ -32,7 +32,7 @@ func count(t *testing.T, send func([]byte) error, receive func() ([]byte, error)
 }
 
 // records says how many records a link has read and written; after Done.
-func records(l *Link) (in, out uint64) { return l.sec.in.n, l.sec.out.n }
+func records(l *Link) (in, out uint64) { return plain(l).in.n, plain(l).out.n }
 
 func TestRekeyStrangerClient(t *testing.T) {
 	t.Parallel()

@@ -14,35 +14,37 @@ type Server struct {
 	Key     *ecdh.PrivateKey  // the server's identity
 	Clients map[string]string // name by raw public key
 	Link    LinkConfig        // for every session; OnPipe is the server's own
+	// Grace is how long a session outlives its connection, in whole seconds; 0:
+	// the feature resume is not there.
+	Grace time.Duration
 
 	pipeMu   sync.Mutex // held while two links are locked
 	mu       sync.Mutex
 	sessions map[string]*session
-}
-
-// A session is known as soon as its client is let in, so that whoever has been
-// welcomed can be addressed. Its link is there when ready is closed, or there
-// is none.
-type session struct {
-	*Link
-	name  string
-	ready chan struct{}
+	byID     map[[16]byte]*session // those with a splice, and those that ended not long ago
 }
 
 // Serve shakes hands on conn and returns the session's link, or why there is
-// none; then conn is closed.
+// none; then conn is closed. If conn goes on with a session, that has the link
+// which it had.
 func (s *Server) Serve(conn io.ReadWriteCloser) (*Link, error) {
 	var hello *Hello
 	var ses, old *session
+	var welcome *Welcome
 	sec, err := respond(conn, handshakeKeys{static: s.Key}, nil, func(peer, content []byte) []byte {
 		var bad *Error
-		if hello, bad = decodeHello(content); bad == nil {
-			ses, old, bad = s.admit(string(peer), hello)
+		if hello, bad = decodeHello(content); bad == nil && hello.Token != nil {
+			ses, welcome, bad = s.takeUp(peer, hello)
+		}
+		if bad == nil && ses == nil {
+			ses, old, bad = s.admit(peer, hello)
 		}
 		if bad != nil {
 			return refusal(bad)
 		}
-		welcome := Welcome{MaxMessage: s.Link.MaxMessage, Bound: ses.name}
+		if welcome == nil {
+			welcome = s.welcome(ses)
+		}
 		return append([]byte{0}, welcome.encode()...)
 	})
 	if old != nil {
@@ -51,9 +53,8 @@ func (s *Server) Serve(conn io.ReadWriteCloser) (*Link, error) {
 		}
 	}
 	if err != nil {
-		if ses != nil {
-			s.forget(ses)
-			close(ses.ready)
+		if ses != nil && !welcome.Resumed {
+			s.drop(ses)
 		}
 		var said *Error
 		if errors.As(err, &said) {
@@ -66,26 +67,33 @@ func (s *Server) Serve(conn io.ReadWriteCloser) (*Link, error) {
 		conn.Close()
 		return nil, err
 	}
+	if welcome.Resumed {
+		ses.goOn(sec, hello.Token, welcome)
+		return ses.Link, nil
+	}
 	return s.begin(sec, ses, hello.MaxMessage), nil
 }
 
 // admit finds the name of a key and makes its session.
-func (s *Server) admit(key string, hello *Hello) (ses, old *session, no *Error) {
-	name, listed := s.Clients[key]
+func (s *Server) admit(key []byte, hello *Hello) (ses, old *session, no *Error) {
+	name, listed := s.Clients[string(key)]
 	switch {
 	case !listed:
 		return nil, nil, &Error{Code: codeUnknownKey, Text: "unknown key"}
 	case hello.Wanted != "" && hello.Wanted != name:
 		return nil, nil, &Error{Code: codeNameTaken, Text: "that is not your name"}
 	}
-	ses = &session{name: name, ready: make(chan struct{})}
-	if hello.Transient {
-		return ses, nil, nil
-	}
+	ses = s.fresh(name, key, hello)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.sessions == nil {
-		s.sessions = map[string]*session{}
+		s.sessions, s.byID = map[string]*session{}, map[[16]byte]*session{}
+	}
+	if ses.splice != nil {
+		s.byID[ses.splice.id] = ses
+	}
+	if hello.Transient {
+		return ses, nil, nil
 	}
 	old = s.sessions[name]
 	s.sessions[name] = ses
@@ -102,7 +110,8 @@ func (s *Server) begin(sec *secureConn, ses *session, peerMax uint32) *Link {
 		<-ses.ready
 		s.end(ses)
 	}
-	ses.Link = newLink(sec, false, peerMax, cfg)
+	cfg.History = ses.history
+	ses.Link = newLink(ses.carrier(sec, cfg.Records), false, peerMax, ses.record(), cfg)
 	close(ses.ready)
 	return ses.Link
 }
@@ -113,6 +122,7 @@ func (s *Server) forget(ses *session) {
 	if s.sessions[ses.name] == ses {
 		delete(s.sessions, ses.name)
 	}
+	s.bury(ses)
 }
 
 // end forgets a session and tells the other ends of its pipes.

@@ -1,48 +1,22 @@
 package stranger
 
 import (
-	"bytes"
 	"context"
-	"crypto/ecdh"
 	"io"
 	"log/slog"
 	"net"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/pysock/pysock/channel"
-	"github.com/pysock/pysock/client"
 	"github.com/pysock/pysock/keys"
 	"github.com/pysock/pysock/server"
 )
 
-const maxMessage = 2<<20 + messageCost
-
 var quiet = slog.New(slog.DiscardHandler)
-
-// An ident is a key in the forms that both implementations want.
-type ident struct {
-	key  *ecdh.PrivateKey
-	file *keys.File
-}
-
-func (i ident) public() []byte { return i.key.PublicKey().Bytes() }
-
-// identity makes the key of 32 bytes n.
-func identity(n byte) ident {
-	raw := bytes.Repeat([]byte{n}, 32)
-	private, err := keys.NewPrivateKey(raw)
-	if err != nil {
-		panic(err)
-	}
-	key, err := ecdh.X25519().NewPrivateKey(raw)
-	if err != nil {
-		panic(err)
-	}
-	return ident{key: key, file: &keys.File{Version: 1, Name: "x", Private: private, Public: private.Public()}}
-}
 
 // A world has a server of either kind and clients of both, all on loopback.
 type world struct {
@@ -50,6 +24,7 @@ type world struct {
 	hub     ident
 	people  map[string]ident
 	address string
+	grace   time.Duration // of the stranger's server; 0: it does not resume
 	ours    *server.Server
 	theirs  *Server
 }
@@ -94,12 +69,14 @@ func (w *world) serveOurs(mux *channel.Mux) *server.Server {
 // serveTheirs starts the stranger's server; links gives the sessions.
 func (w *world) serveTheirs(cfg LinkConfig) (links <-chan *Link) {
 	cfg.MaxMessage = maxMessage
-	w.theirs = &Server{Key: w.hub.key, Clients: map[string]string{}, Link: cfg}
+	cfg.Library = &Library{}
+	w.theirs = &Server{Key: w.hub.key, Clients: map[string]string{}, Link: cfg, Grace: w.grace}
 	for name, id := range w.people {
 		w.theirs.Clients[string(id.public())] = name
 	}
 	ln := w.listen()
 	out := make(chan *Link, 16)
+	var begun sync.Map // those in out, for a session may have many connections
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		for {
@@ -108,10 +85,14 @@ func (w *world) serveTheirs(cfg LinkConfig) (links <-chan *Link) {
 				return
 			}
 			wg.Go(func() {
-				if l, err := w.theirs.Serve(conn); err == nil {
-					out <- l
-					<-l.Done()
+				l, err := w.theirs.Serve(conn)
+				if err != nil {
+					return
 				}
+				if _, again := begun.LoadOrStore(l, true); !again {
+					out <- l
+				}
+				<-l.Done()
 			})
 		}
 	})
@@ -128,40 +109,33 @@ func (w *world) conn() net.Conn {
 	return conn
 }
 
-// stranger dials with the stranger's client.
+// stranger dials with the stranger's client, which does not offer resume.
 func (w *world) stranger(name string, cfg LinkConfig) *Client {
+	return w.strangerWith(name, 0, cfg)
+}
+
+// lasting dials with the stranger's client for a session that can be resumed.
+func (w *world) lasting(name string, cfg LinkConfig) *Client {
+	c := w.strangerWith(name, featureResume, cfg)
+	require.NotNil(w.t, c.splice)
+	return c
+}
+
+func (w *world) strangerWith(name string, features uint32, cfg LinkConfig) *Client {
 	cfg.MaxMessage = maxMessage
-	c, err := Dial(w.conn(), w.people[name].key, w.hub.public(), Hello{Wanted: name}, cfg)
+	c, err := Dial(w.conn(), w.people[name].key, w.hub.public(), Hello{Wanted: name, Features: features}, cfg)
 	require.NoError(w.t, err)
 	require.Equal(w.t, name, c.Name)
 	w.t.Cleanup(func() {
+		if c.splice != nil { // a connection that is lost while both sides close would be waited for
+			kept := make(chan error, 1)
+			go func() { kept <- c.Keep(func() (io.ReadWriteCloser, error) { return net.Dial("tcp", w.address) }) }()
+			defer func() { <-kept }()
+		}
 		c.Close(codeClosed, "")
 		<-c.Done()
 	})
 	return c
-}
-
-// our dials with the module's client.
-func (w *world) our(name string, mux *channel.Mux) *client.Client {
-	f := *w.people[name].file
-	f.Server = &keys.ServerRef{Address: w.address, Key: w.hub.file.Public}
-	c, err := client.Dial(w.t.Context(), "", &client.Config{Keys: &f, Handler: mux, Logger: quiet, MaxMessage: maxMessage - messageCost})
-	require.NoError(w.t, err)
-	require.Equal(w.t, name, c.Name())
-	w.t.Cleanup(func() {
-		_ = c.Close()
-		c.Wait()
-	})
-	return c
-}
-
-// pattern is a body that shows misplaced parts.
-func pattern(n int) []byte {
-	b := make([]byte, n)
-	for i := range b {
-		b[i] = byte(i % 251)
-	}
-	return b
 }
 
 // ourHandlers echo, answer and take.
@@ -182,25 +156,4 @@ func ourHandlers() *channel.Mux {
 	})
 	mux.Handle("take", func(context.Context, channel.Conn, *channel.Message) error { return nil })
 	return &mux
-}
-
-// theirHandlers do the same.
-func theirHandlers() map[string]func(*Message) {
-	return map[string]func(*Message){
-		"echo": func(m *Message) { _ = m.link.Send(m.Channel, m.Encoding, m.Body) },
-		"ask":  func(m *Message) { _ = m.Answer(m.Encoding, m.Body) },
-		"fail": func(m *Message) { m.AnswerError(300, "no luck") },
-		"wait": func(m *Message) {
-			if m.WaitCancel() == nil {
-				m.AnswerError(codeCanceled, "")
-			}
-		},
-		"take": func(*Message) {},
-	}
-}
-
-func readAll(t *testing.T, r io.Reader) string {
-	b, err := io.ReadAll(r)
-	require.NoError(t, err)
-	return string(b)
 }

@@ -20,6 +20,7 @@ import (
 type World struct {
 	Server  *server.Server        // listens on loopback
 	Address string                // where the server listens
+	Net     *Net                  // what it listens on
 	Files   map[string]*keys.File // the key files of the clients, by name
 
 	t testing.TB
@@ -39,7 +40,7 @@ func NewKey(t testing.TB, name string) *keys.File {
 // starts. Its log is dropped unless change sets another logger.
 func New(t testing.TB, names []string, change func(*server.Server)) *World {
 	t.Helper()
-	w := &World{t: t, Files: map[string]*keys.File{}}
+	w := &World{t: t, Files: map[string]*keys.File{}, Net: new(Net)}
 	own := NewKey(t, keys.ServerName)
 	own.Clients = map[string]keys.PublicKey{}
 	for _, name := range names {
@@ -57,7 +58,7 @@ func New(t testing.TB, names []string, change func(*server.Server)) *World {
 	if change != nil {
 		change(w.Server)
 	}
-	w.Address = w.Serve(func(ln net.Listener) net.Listener { return ln })
+	w.Address = w.Serve(w.Net.Listener)
 	for _, f := range w.Files {
 		f.Server = &keys.ServerRef{Address: w.Address, Key: own.Public}
 	}

@@ -27,5 +27,6 @@ const (
 	CodeBadMessage   uint16 = 20  // the body is not what the handler expects
 	CodeFailed       uint16 = 21  // the handler returned an error; the text says which
 	CodeRevoked      uint16 = 22  // the key was removed from the server's list
+	CodeNoSession    uint16 = 23  // there is no such session to resume
 	CodeApplication  uint16 = 256 // the first of the application's own
 )

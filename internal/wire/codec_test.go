@@ -4,6 +4,7 @@ import "fmt"
 
 // fields is every field that a frame can have besides its header, as in the vectors.
 type fields struct {
+	Sequence  uint64   `json:"sequence,string"`
 	Name      string   `json:"name"`
 	Pipe      hexBytes `json:"pipe"`
 	Opener    string   `json:"opener"`
@@ -40,7 +41,7 @@ func decode(b []byte) (h Header, f fields, err error) {
 func decodePayload(h Header, p []byte) (f fields, err error) {
 	switch h.Type {
 	case TypeChannel:
-		f.Name, err = ParseChannel(p)
+		f.Sequence, f.Name, err = ParseChannel(p)
 	case TypeMessage:
 		if !h.Flags.Has(FlagFirst) {
 			return fields{Body: p}, nil
@@ -102,7 +103,7 @@ func decodePayload(h Header, p []byte) (f fields, err error) {
 func encode(b []byte, h Header, f fields) []byte {
 	switch h.Type {
 	case TypeChannel:
-		return AppendChannel(b, h.ID, f.Name)
+		return AppendChannel(b, h.ID, f.Sequence, f.Name)
 	case TypeMessage:
 		if !h.Flags.Has(FlagFirst | FlagLast) {
 			return encodePart(b, h, f)

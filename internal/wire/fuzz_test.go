@@ -36,6 +36,32 @@ func FuzzFrame(f *testing.F) {
 	})
 }
 
+// FuzzChannel takes any bytes for a payload, also such as no header allows.
+func FuzzChannel(f *testing.F) {
+	v := readVectors(f)
+	for _, s := range v.Frames {
+		if s.Type == "CHANNEL" {
+			f.Add([]byte(s.Bytes[HeaderSize:]))
+		}
+	}
+	for _, s := range v.BadFrames {
+		if len(s.Bytes) > HeaderSize && s.Bytes[0] == byte(TypeChannel) {
+			f.Add(s.input()[HeaderSize:])
+		}
+	}
+	f.Add([]byte(nil))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		sequence, name, err := ParseChannel(b)
+		if err != nil {
+			requireError(t, err, CodeProtocol)
+			return
+		}
+		if got := AppendChannel(nil, 1, sequence, name); !bytes.Equal(b, got[HeaderSize:]) {
+			t.Fatalf("%d and %q are encoded in another way: %x", sequence, name, got)
+		}
+	})
+}
+
 // FuzzPipeOpen takes any bytes for a payload, also such as no header allows.
 func FuzzPipeOpen(f *testing.F) {
 	v := readVectors(f)

@@ -100,7 +100,7 @@ func TestLengths(t *testing.T) {
 		id       byte
 		min, max int
 	}{
-		{TypeChannel, 0, 1, 1, 128},
+		{TypeChannel, 0, 1, 9, 136},
 		{TypeMessage, whole, 1, 0, 16384},
 		{TypeMessage, whole | FlagRequest, 1, 8, 16384},
 		{TypeMessage, FlagFirst, 1, 16384, 16384},

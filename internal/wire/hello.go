@@ -7,7 +7,7 @@ import "encoding/binary"
 type Hello struct {
 	// Transient asks for a session that replaces none and cannot be addressed.
 	Transient bool
-	// Features offered, as bits. Unknown ones are ignored; version 1.0 defines none.
+	// Features offered, as bits: FeatureResume. Unknown ones are ignored.
 	Features uint32
 	// MaxMessage is the largest message cost accepted, MinMaxMessage to MaxMaxMessage.
 	MaxMessage uint32
@@ -17,9 +17,10 @@ type Hello struct {
 	// Groups, at most MaxGroups names of 1 to MaxName bytes, strictly ascending
 	// by bytes. None in a pipe.
 	Groups []string
-	// Token to resume with, at most MaxToken bytes. Version 1.0 sends none. One
-	// that was parsed aliases the input, and is nil if it is empty.
-	Token []byte
+	// Instance goes on with the sequences of earlier connections (section 8.1); zero for none.
+	Instance [IDSize]byte
+	// Resume is the session to go on with, nil for a new one. It needs FeatureResume.
+	Resume *Token
 }
 
 const helloTransient = 0x01
@@ -42,12 +43,16 @@ func (h *Hello) Append(b []byte) ([]byte, error) {
 	for _, g := range h.Groups {
 		b = appendName(b, g)
 	}
-	b = binary.BigEndian.AppendUint16(b, uint16(len(h.Token)))
-	return append(b, h.Token...), nil
+	b = append(b, h.Instance[:]...)
+	if h.Resume == nil {
+		return binary.BigEndian.AppendUint16(b, 0), nil
+	}
+	b = binary.BigEndian.AppendUint16(b, TokenSize)
+	return h.Resume.append(b), nil
 }
 
-// ParseHello reads a hello. The error is an *Error: with CodeProtocol, or with
-// CodeBadName if it is well-formed but for a name's length or UTF-8.
+// ParseHello reads a hello, of which nothing aliases b. The error is an *Error: with
+// CodeProtocol, or with CodeBadName if it is well-formed but for a name's length or UTF-8.
 func ParseHello(b []byte) (Hello, error) {
 	if len(b) > MaxHello {
 		return Hello{}, bad(0, "hello: it is too long")
@@ -70,8 +75,16 @@ func ParseHello(b []byte) (Hello, error) {
 	for range groups {
 		h.Groups = append(h.Groups, string(r.bytes(int(r.uint8()))))
 	}
-	if n := r.uint16(); n > 0 {
-		h.Token = r.bytes(int(n))
+	copy(h.Instance[:], r.bytes(IDSize))
+	switch r.uint16() {
+	case 0:
+	case TokenSize:
+		var what string
+		if h.Resume, what = parseToken(&r); what != "" {
+			return Hello{}, bad(0, "hello: "+what)
+		}
+	default:
+		return Hello{}, bad(0, "hello: the token's length is wrong")
 	}
 	if what := r.done(); what != "" {
 		return Hello{}, bad(0, "hello: "+what)
@@ -94,8 +107,10 @@ func (h *Hello) check() error {
 		return bad(0, "hello: "+badMaxMessage)
 	case len(h.Groups) > MaxGroups:
 		return bad(0, tooManyGroups)
-	case len(h.Token) > MaxToken:
-		return bad(0, "hello: the token is too long")
+	case h.Resume != nil && h.Features&FeatureResume == 0:
+		return bad(0, "hello: there is a token without the feature")
+	case h.Resume != nil && h.Resume.Attempt == 0:
+		return bad(0, "hello: the token's attempt is 0")
 	}
 	for i := 1; i < len(h.Groups); i++ {
 		if h.Groups[i-1] >= h.Groups[i] {

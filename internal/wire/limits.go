@@ -67,11 +67,22 @@ const (
 	MaxWelcome = 4096
 	// MaxGroups is the number of groups that a hello may name (section 6).
 	MaxGroups = 16
-	// MaxToken is the longest resume token (section 6).
-	MaxToken = 512
+	// IDSize is the size of a session's id and of an instance (section 6).
+	IDSize = 16
+	// ProofSize is the size of a proof of a session's secret (section 17.2).
+	ProofSize = 32
+	// TokenSize is the size of a resume token (section 17.2).
+	TokenSize = 1 + IDSize + 8 + 8 + ProofSize
+	// MaxSequence is the highest number that CHANNEL gives (section 8.1): it leaves more room
+	// than any link can use.
+	MaxSequence = 1<<63 - 1
 	// PipeIDSize is the size of a pipe's id (section 12).
 	PipeIDSize = 16
 )
+
+// FeatureResume is the bit of hello's and welcome's features for sessions that outlive their
+// connection (section 17).
+const FeatureResume = 1
 
 // Times that the protocol sets.
 const (

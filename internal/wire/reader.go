@@ -41,6 +41,13 @@ func (r *reader) uint32() uint32 {
 	return 0
 }
 
+func (r *reader) uint64() uint64 {
+	if b := r.bytes(8); b != nil {
+		return binary.BigEndian.Uint64(b)
+	}
+	return 0
+}
+
 // done says whether the fields were all there and nothing is left over.
 func (r *reader) done() string {
 	switch {

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"strings"
 	"testing"
 
@@ -29,11 +30,12 @@ func TestEncodersRefuse(t *testing.T) {
 		"unknown type":           func() { Header{Type: 0x7f}.Append(nil) },
 		"long payload":           func() { Header{Type: TypeData, Len: MaxPayload + 1, ID: 1}.Append(nil) },
 		"negative length":        func() { Header{Type: TypeData, Len: -1, ID: 1}.Append(nil) },
-		"no channel number":      func() { AppendChannel(nil, 0, "a") },
-		"high channel number":    func() { AppendChannel(nil, MaxChannels+1, "a") },
-		"empty channel name":     func() { AppendChannel(nil, 1, "") },
-		"long channel name":      func() { AppendChannel(nil, 1, strings.Repeat("n", MaxChannelName+1)) },
-		"channel name not UTF-8": func() { AppendChannel(nil, 1, "\xff") },
+		"no channel number":      func() { AppendChannel(nil, 0, 0, "a") },
+		"high channel number":    func() { AppendChannel(nil, MaxChannels+1, 0, "a") },
+		"empty channel name":     func() { AppendChannel(nil, 1, 0, "") },
+		"long channel name":      func() { AppendChannel(nil, 1, 0, strings.Repeat("n", MaxChannelName+1)) },
+		"channel name not UTF-8": func() { AppendChannel(nil, 1, 0, "\xff") },
+		"high sequence":          func() { AppendChannel(nil, 1, MaxSequence+1, "a") },
 		"empty stream name":      func() { AppendOpenStream(nil, 1, "") },
 		"empty pipe name":        func() { (&PipeOpen{Opener: "a"}).Append(nil, 1) },
 		"long pipe name":         func() { (&PipeOpen{Opener: strings.Repeat("n", MaxName+1), Target: "b"}).Append(nil, 1) },
@@ -110,6 +112,14 @@ func TestPayloadAlone(t *testing.T) {
 			requireError(t, err, CodeProtocol)
 		}
 	}
+	for _, size := range []int{0, 1, sequenceSize - 1, sequenceSize, sequenceSize + MaxChannelName + 1} {
+		_, _, err := ParseChannel(make([]byte, size))
+		requireError(t, err, CodeProtocol)
+	}
+	for _, size := range []int{0, 1, MaxStreamName + 1, 1 << 16} {
+		_, err := ParseOpenStream(bytes.Repeat([]byte("n"), size))
+		require.Equal(t, size != 1, err != nil)
+	}
 	for _, size := range []int{0, 1, 2 + MaxText + 1} {
 		_, err := ParseReason(TypeClose, make([]byte, size))
 		requireError(t, err, CodeProtocol)
@@ -125,6 +135,8 @@ func TestErrorText(t *testing.T) {
 	assert.EqualError(t, err, "wire: SKIP: the amount is zero")
 	_, err = ParseWelcome(nil)
 	assert.EqualError(t, err, "wire: welcome: it is cut short")
+	_, _, err = ParseChannel(make([]byte, sequenceSize-1))
+	assert.EqualError(t, err, "wire: CHANNEL: it is cut short")
 }
 
 func TestTypeNames(t *testing.T) {

@@ -6,7 +6,7 @@ type Type uint8
 // The types of frames, with what the id is and what the payload holds
 // (docs/protocol.md, section 7).
 const (
-	TypeChannel        Type = 0x01 // channel; its name: AppendChannel
+	TypeChannel        Type = 0x01 // channel; 8 bytes sequence, its name: AppendChannel
 	TypeMessage        Type = 0x02 // channel; a message or a part of one: MessageStart, Cutter
 	TypeSkip           Type = 0x03 // channel; 8 bytes amount: AppendSkip
 	TypeAnnounce       Type = 0x04 // channel; 4 bytes cost: AppendAnnounce
@@ -56,7 +56,7 @@ const (
 
 // rules is indexed by type; entries without a name are not types.
 var rules = [...]rule{
-	TypeChannel:        {"CHANNEL", 0, idChannel, 1, MaxChannelName},
+	TypeChannel:        {"CHANNEL", 0, idChannel, sequenceSize + 1, sequenceSize + MaxChannelName},
 	TypeMessage:        {"MESSAGE", messageFlags, idChannel, 0, MaxPayload},
 	TypeSkip:           {"SKIP", 0, idChannel, 8, 8},
 	TypeAnnounce:       {"ANNOUNCE", 0, idChannel, 4, 4},

@@ -65,8 +65,15 @@ type helloVector struct {
 	MaxMessage uint32   `json:"max_message"`
 	Wanted     string   `json:"wanted"`
 	Groups     []string `json:"groups"`
-	Token      hexBytes `json:"token"`
-	Bytes      hexBytes `json:"bytes"`
+	Instance   hexBytes `json:"instance"`
+	Token      *struct {
+		Anew     bool     `json:"anew"`
+		Session  hexBytes `json:"session"`
+		Attempt  uint64   `json:"attempt,string"`
+		Position uint64   `json:"position,string"`
+		Proof    hexBytes `json:"proof"`
+	} `json:"token"`
+	Bytes hexBytes `json:"bytes"`
 }
 
 type welcomeVector struct {
@@ -74,6 +81,12 @@ type welcomeVector struct {
 	Features   uint32   `json:"features"`
 	MaxMessage uint32   `json:"max_message"`
 	Bound      string   `json:"bound"`
+	Resumed    bool     `json:"resumed"`
+	Record     hexBytes `json:"record"`
+	Session    hexBytes `json:"session"`
+	Grace      uint32   `json:"grace"`
+	Position   uint64   `json:"position,string"`
+	Proof      hexBytes `json:"proof"`
 	Bytes      hexBytes `json:"bytes"`
 }
 

@@ -1,0 +1,42 @@
+package channel
+
+import "fmt"
+
+// A GapError is the end of a connection after which messages may be lost: some that Send accepted are not known to have been taken by
+// the other application. Requests are not among them, as each has its own error.
+//
+// The numbers are what the other application itself has reported, end to end. After a *CloseError they are exact, but for what the other
+// side takes while it says goodbye. After a *LostError more messages may have been taken than is known, and none that is not counted in Sent.
+type GapError struct {
+	// Err is why the connection ended, a *LostError or a *CloseError as a rule: errors.As finds them.
+	Err error
+
+	// Sent is how many messages Send has accepted in all, from the first connection on if there were several.
+	Sent uint64
+
+	// Taken is how many of them the other application is known to have taken. They are the first of each channel, but for those that an
+	// earlier GapError was about.
+	Taken uint64
+
+	// Channels are those with messages that are not known to have been taken, by name. The names are this end's own.
+	Channels []ChannelGap
+}
+
+// A ChannelGap is what is known of the messages of one channel; see GapError.
+type ChannelGap struct {
+	Channel string // its name
+	Sent    uint64 // how many messages Send has accepted, from the first connection on
+	Taken   uint64 // how many of them are known to have been taken
+}
+
+// Error says in one line how many messages are known to have been taken, and why the connection ended. Text from outside is quoted.
+func (e *GapError) Error() string {
+	known := fmt.Sprintf("%d of %d messages are known to have been taken", e.Taken, e.Sent)
+	if e.Err == nil {
+		return known
+	}
+	return known + ": " + e.Err.Error()
+}
+
+// Unwrap gives why the connection ended.
+func (e *GapError) Unwrap() error { return e.Err }

@@ -1,0 +1,87 @@
+package client
+
+import (
+	"context"
+	"errors"
+
+	"github.com/pysock/pysock/channel"
+	"github.com/pysock/pysock/internal/link"
+	"github.com/pysock/pysock/internal/wire"
+	"github.com/pysock/pysock/secure"
+)
+
+// attempt makes one connection and goes on over it, with the session or, if anew is set or there is none, with a new one.
+func (k *keeper) attempt(anew bool) error {
+	s := k.session
+	ctx, cancel := context.WithCancel(k.ctx)
+	defer cancel()
+	defer k.sleeper.during(cancel)()
+	if !k.resumable(s) {
+		conn, w, err := k.dialer.bounded(ctx, nil)
+		if err != nil {
+			return err
+		}
+		return k.begin(conn, &w)
+	}
+	h := s.stream.Handover()
+	defer h.Abort() // does nothing after Attach
+	conn, w, err := k.dialer.bounded(ctx, s.token(h.Position(), anew))
+	switch {
+	case err != nil:
+		return err
+	case !w.Resumed && anew:
+		return k.begin(conn, &w)
+	case !w.Resumed:
+		err = &channel.Error{Code: channel.CodeNoSession, Text: "the server began another, which nobody asked for"}
+	case !s.proven(&w):
+		err = errors.New("the server does not have the session's secret")
+	default:
+		s.connected(&w, &k.client.cfg) // before it can be lost again
+		err = h.Attach(conn, w.Position)
+	}
+	if err != nil {
+		conn.CloseNow()
+		if w.Resumed {
+			s.fail(err) // the server has left the old connection
+		}
+		err = dialError(k.dialer.address(), err)
+		k.dialer.next()
+	}
+	return err
+}
+
+// errNewSession ends the link of a session that the server does not have any more.
+var errNewSession = errors.New("the server has not kept the session, and began a new one")
+
+// begin begins a session over a connection, which it takes over.
+func (k *keeper) begin(conn *secure.Conn, w *wire.Welcome) error {
+	c := k.client
+	s, lower, err := newSession(conn, w, &c.cfg, k.ring)
+	if err != nil {
+		conn.CloseNow()
+		return err
+	}
+	s.number = 1
+	if old := k.session; old != nil {
+		s.number = old.number + 1
+		if !old.over() {
+			old.link.Cut(errNewSession)
+		}
+	}
+	c.conn.Books().Welcomed(w.Record)
+	s.link = link.New(lower, &link.Config{
+		Initiator: true, Peer: &c.peer, From: c, Mux: c.mux, Listeners: &c.fromServer, OpenPipe: c.pipeOpened,
+		MaxMessage: c.cfg.maxMessage(), PeerMaxMessage: w.MaxMessage, StreamWindow: c.cfg.StreamWindow, Logger: c.cfg.Logger,
+		Books: c.conn.Books(),
+	})
+	k.session = s
+	return c.conn.Attach(s.link)
+}
+
+// online tells that there is a connection.
+func (k *keeper) online() {
+	k.client.states.set(func(now *State) {
+		now.Phase, now.Session, now.Address, now.Err, now.Retry = Online, k.session.number, k.dialer.address(), nil, 0
+	})
+	k.client.here.set(true)
+}

@@ -1,0 +1,32 @@
+package client
+
+import (
+	"math/rand/v2"
+	"time"
+)
+
+// backoff spreads attempts: each wait is random between nothing and a bound that doubles, so that many clients that lost the same server do not come back at
+// once.
+type backoff struct {
+	first, most time.Duration
+	n           int // waits since the last reset
+}
+
+// next is how long to wait before the next attempt.
+func (b *backoff) next() time.Duration {
+	bound := b.most
+	if b.n < 32 && b.first<<b.n < b.most {
+		bound = b.first << b.n
+	}
+	b.n++
+	return rand.N(bound) + 1
+}
+
+func (b *backoff) reset() { b.n = 0 }
+
+// atLeast makes the next bound no lower than d.
+func (b *backoff) atLeast(d time.Duration) {
+	for b.first<<b.n < min(d, b.most) {
+		b.n++
+	}
+}

@@ -1,0 +1,84 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/pysock/pysock/channel"
+	"github.com/pysock/pysock/internal/wire"
+)
+
+// Close closes the pipes, sends what Send accepted, and ends the client. It waits for the network at most a few seconds, also if the connection is lost
+// and may come back within them; while there is no session it does not wait.
+func (c *Client) Close() error { return c.CloseWithReason(channel.CodeClosed, "") }
+
+// CloseWithReason is Close with a code and a text of at most 255 bytes that the server sees.
+func (c *Client) CloseWithReason(code channel.Code, text string) error {
+	begun := time.Now()
+	c.mu.Lock()
+	c.closed = true
+	c.mu.Unlock()
+	c.keeper.ring()
+	var closing sync.WaitGroup
+	for _, p := range c.Pipes() {
+		closing.Go(func() { _ = p.CloseWithReason(code, text) }) // its error is of what the peer did not take; Flush tells
+	}
+	closing.Wait()
+	if time.Since(begun) >= wire.CloseTimeout && c.here.context() == gone {
+		c.conn.Link().Cut(ErrOffline) // the pipes have waited long enough
+	}
+	err := c.conn.Close(code, text)
+	c.keeper.stop()
+	<-c.keeper.done
+	c.listeners.CloseAll()
+	c.fromServer.CloseAll()
+	c.wg.Wait()
+	return err
+}
+
+func (c *Client) isClosed() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.closed
+}
+
+// ended ends what hangs on a client that has ended.
+func (c *Client) ended() {
+	if c.isClosed() {
+		return // Close does it, in its own time
+	}
+	c.keeper.stop()
+	for _, p := range c.Pipes() {
+		p.conn.End(context.Cause(c.conn.Context()))
+	}
+	c.states.set(func(*State) {}) // wakes who waits for the end
+}
+
+// endsWith reports whether the end of a session is the client's.
+func (c *Client) endsWith(err error) bool {
+	if c.cfg.NoReconnect {
+		return true
+	}
+	closed := closedByPeer(err)
+	if closed == nil {
+		return false
+	}
+	switch closed.Code {
+	case channel.CodeShutdown, channel.CodeLimit, channel.CodeTimeout:
+		return false
+	}
+	return true
+}
+
+// closedByPeer is the reason that the other side ended a link with, nil if the link was lost. A lost pipe may have been lost because the hop or the stream below was closed: that is not
+// the peer's word.
+func closedByPeer(err error) *channel.CloseError {
+	var lost *channel.LostError
+	var closed *channel.CloseError
+	if errors.As(err, &lost) || !errors.As(err, &closed) {
+		return nil
+	}
+	return closed
+}

@@ -1,0 +1,101 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/pysock/pysock/channel"
+	"github.com/pysock/pysock/keys"
+)
+
+// Waits between attempts to open a pipe anew. They are short, because what is waited for is most often the peer, who comes back within seconds.
+const (
+	firstReopen = 50 * time.Millisecond
+	mostReopen  = 2 * time.Second
+)
+
+// errNewLink ends a pipe's link when there is a newer one.
+var errNewLink = errors.New("the pipe was opened anew")
+
+// reopen opens a pipe of ours anew that has lost its link.
+func (c *Client) reopen(p *Pipe) {
+	p.present()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed || p.opening {
+		return
+	}
+	p.opening = true
+	c.wg.Add(1)
+	go p.reopen() // stops when the pipe has a link, or has ended
+}
+
+func (p *Pipe) reopen() {
+	c := p.client
+	defer c.wg.Done()
+	back := backoff{first: firstReopen, most: mostReopen}
+	for p.missing() {
+		err := p.openAgain()
+		switch {
+		case err == nil:
+			continue
+		case finalForPipe(err):
+			p.conn.End(err)
+			continue
+		}
+		wait := time.NewTimer(back.next())
+		select {
+		case <-wait.C:
+		case <-p.conn.Context().Done():
+		case <-c.conn.Context().Done():
+		}
+		wait.Stop()
+	}
+}
+
+// missing reports whether the pipe still has no link and may get one. If not, the goroutine that asks is to return.
+func (p *Pipe) missing() bool {
+	c := p.client
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.closed && p.alive() && c.conn.Context().Err() == nil && !p.linked() {
+		return true
+	}
+	p.opening = false
+	return false
+}
+
+// openAgain makes one attempt to get another link.
+func (p *Pipe) openAgain() error {
+	c := p.client
+	ctx, cancel := context.WithCancelCause(p.conn.Context())
+	defer cancel(nil)
+	defer context.AfterFunc(c.conn.Context(), func() { cancel(context.Cause(c.conn.Context())) })()
+	trust := &peerTrust{name: p.peer.Name, known: p.peer.Key, path: c.cfg.Keys.Path}
+	conn, w, err := c.connectPipe(ctx, trust, p.id.number)
+	if err != nil {
+		return err
+	}
+	p.attaching.Lock()
+	defer p.attaching.Unlock()
+	return p.attachTo(conn, &w)
+}
+
+// finalForPipe reports whether an attempt's error says that no later one will do better.
+func finalForPipe(err error) bool {
+	var changed *keys.ChangedKeyError
+	var refused *channel.Error
+	switch {
+	case errors.As(err, &changed):
+		return true
+	case !errors.As(err, &refused) || !refused.Remote:
+		return false
+	}
+	switch refused.Code {
+	case channel.CodeClosed, channel.CodeShutdown, channel.CodeLimit, channel.CodeTimeout, channel.CodeCanceled, channel.CodeNotConnected,
+		channel.CodeBusy, channel.CodeGone:
+		return false
+	}
+	return true
+}

@@ -1,0 +1,107 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/pysock/pysock/client"
+)
+
+// brief is how long an interruption may last that nobody is told of, if nothing was lost by it.
+const brief = time.Second
+
+// watcher tells people about a connection that is lost, and that comes back: a line when it is lost, none for each attempt, and one when it is back.
+type watcher struct {
+	notes   io.Writer
+	trying  string // what is being done about a lost connection
+	renewed string // what a new session means
+
+	session int
+	first   error // what began the interruption
+	last    client.State
+	away    bool
+	told    bool // that the connection is lost
+}
+
+// watch tells about the client until stop is called.
+func (w *watcher) watch(c *client.Client) (stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	states, done := make(chan client.State), make(chan struct{})
+	go func() { // stops with ctx or the client
+		defer close(states)
+		for s := range c.States(ctx) {
+			select {
+			case states <- s:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	go func() { // stops with the one above
+		defer close(done)
+		w.run(states)
+	}()
+	return func() {
+		cancel()
+		<-done
+	}
+}
+
+// run tells about states until there are no more.
+func (w *watcher) run(states <-chan client.State) {
+	timer := time.NewTimer(brief)
+	timer.Stop()
+	defer timer.Stop()
+	for {
+		select {
+		case s, ok := <-states:
+			if !ok {
+				return
+			}
+			switch s.Phase {
+			case client.Online:
+				timer.Stop()
+				w.back(s)
+			case client.Resuming, client.Connecting:
+				if !w.away {
+					w.away, w.first = true, s.Err
+					timer.Reset(brief)
+				}
+				w.last = s
+				if s.Phase == client.Connecting {
+					w.lost() // the session is, so this will not pass unnoticed
+				}
+			case client.Offline: // why is for the command to tell
+				timer.Stop()
+			}
+		case <-timer.C:
+			w.lost()
+		}
+	}
+}
+
+// lost tells that the connection is lost, once.
+func (w *watcher) lost() {
+	if w.told {
+		return
+	}
+	w.told = true
+	reason := lossReason(w.first)
+	if why := attemptReason(w.last.Address, w.last.Err); why != "" {
+		reason += ", and " + why
+	}
+	fmt.Fprintf(w.notes, "connection lost (%s); %s\n", reason, w.trying)
+}
+
+// back tells that there is a connection again, if there was none for so long that it was told of, or if something may have been lost.
+func (w *watcher) back(s client.State) {
+	switch {
+	case w.session != 0 && s.Session > w.session:
+		fmt.Fprintf(w.notes, "connected again in a new session; %s\n", w.renewed)
+	case w.told:
+		fmt.Fprintln(w.notes, "connected again, nothing lost")
+	}
+	w.session, w.away, w.told = s.Session, false, false
+}

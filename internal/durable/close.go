@@ -1,0 +1,38 @@
+package durable
+
+import (
+	"context"
+
+	"github.com/pysock/pysock/channel"
+)
+
+// Close ends the Conn, and the present link as link.Link.Close does. It returns a *channel.GapError if messages could not be sent, because there is no link or they were still to
+// be sent again, and also if some were lost and nobody has been told of that; nil when it is called again; and of a Conn that had ended, why.
+func (c *Conn) Close(code channel.Code, text string) error {
+	c.mu.Lock()
+	if c.ended {
+		c.mu.Unlock()
+		if err := context.Cause(c.ctx); err != channel.ErrClosed {
+			return err
+		}
+		return nil
+	}
+	if c.last != nil {
+		c.linkEnded(c.last)
+	}
+	l, alive, reason, untold := c.last, c.alive, c.reason, c.gap != nil
+	c.end(channel.ErrClosed)
+	c.mu.Unlock()
+	if !alive {
+		if untold || c.books.Pending() && c.cfg.Resend {
+			return c.books.Gap(reason, true)
+		}
+		return nil
+	}
+	unsent := l.Resending()
+	err := l.Close(code, text)
+	if err == nil && (untold || unsent) {
+		err = c.books.Gap(reason, true)
+	}
+	return err
+}

@@ -1,0 +1,94 @@
+package link
+
+// costs are what is under way on a channel, in order: messages, and what counts in credit as they do and has no number. Equal ones in a row are one entry.
+// Its zero value is empty.
+type costs struct {
+	q    []run // all but the last; q[head] is the first
+	head int
+	last run    // n is 0 if there is none
+	over uint64 // taken of the first, which is not whole
+}
+
+// run is a number of equal costs. Both fit into 32 bits: no cost is higher than the largest message, and there are never 2³¹ messages in an allowance.
+type run struct {
+	cost uint32
+	n    uint32 // with the bit numbered set for messages that are no requests
+}
+
+const numbered = 1 << 31
+
+func (r run) count() uint64 { return uint64(r.n &^ numbered) }
+
+// longCosts is from how many entries on the room for them is given back when they are gone.
+const longCosts = 1024
+
+// add counts a cost behind the others. kind is numbered or 0.
+func (c *costs) add(cost uint64, kind uint32) {
+	if c.last.cost == uint32(cost) && c.last.n&numbered == kind {
+		c.last.n++
+		return
+	}
+	c.push(cost, kind)
+}
+
+// push is add for a cost that is not equal to the last.
+func (c *costs) push(cost uint64, kind uint32) {
+	if c.last.count() > 0 {
+		if len(c.q) == cap(c.q) && c.head > 0 && c.head >= len(c.q)/2 {
+			c.q, c.head = c.q[:copy(c.q, c.q[c.head:])], 0
+		}
+		c.q = append(c.q, c.last)
+	}
+	c.last = run{uint32(cost), kind | 1}
+}
+
+// take takes so much from the front and returns how many numbered messages that were.
+func (c *costs) take(amount uint64) (plain uint64) {
+	c.over += amount
+	for c.head < len(c.q) {
+		plain += c.takeFrom(&c.q[c.head])
+		if c.q[c.head].count() > 0 {
+			return plain
+		}
+		c.head++
+	}
+	c.q, c.head = c.q[:0], 0
+	if cap(c.q) > longCosts {
+		c.q = nil
+	}
+	if c.last.count() > 0 {
+		plain += c.takeFrom(&c.last)
+	}
+	return plain
+}
+
+// takeFrom takes what over covers of the first run.
+func (c *costs) takeFrom(r *run) (plain uint64) {
+	n := min(r.count(), c.over/uint64(r.cost))
+	c.over -= n * uint64(r.cost)
+	r.n -= uint32(n)
+	if r.n&numbered != 0 {
+		return n
+	}
+	return 0
+}
+
+// behind is the sum of the costs that come after the message which so many numbered ones follow.
+func (c *costs) behind(plain uint64) (sum uint64) {
+	for i := len(c.q); i >= c.head; i-- {
+		r := c.last
+		if i < len(c.q) {
+			r = c.q[i]
+		}
+		n := r.count()
+		if r.n&numbered != 0 && n > 0 {
+			if plain == 0 {
+				break
+			}
+			n = min(n, plain)
+			plain -= n
+		}
+		sum += n * uint64(r.cost)
+	}
+	return sum
+}

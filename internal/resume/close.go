@@ -1,0 +1,100 @@
+package resume
+
+import (
+	"net"
+	"time"
+)
+
+// closeGrace is how long Close tries to hand over what is kept.
+const closeGrace = 100 * time.Millisecond
+
+// lose gives the connection up. The Conn waits for another, if it can go on. Call it with mu
+// held, which is given up meanwhile.
+func (c *Conn) lose(err error) {
+	lower := c.lower
+	if lower == nil {
+		return
+	}
+	switch {
+	case c.err != nil: // being closed
+		c.drop()
+	case c.in.broken != nil:
+		c.finish(c.in.broken)
+	default:
+		c.drop()
+		if c.cfg.Lost != nil {
+			go c.cfg.Lost(err) // the session's owner's
+		}
+	}
+	c.mu.Unlock()
+	_ = lower.CloseNow() // nobody is left who could act on an error
+	c.mu.Lock()
+}
+
+// drop makes the Conn one without a connection. Call it with mu held.
+func (c *Conn) drop() {
+	c.lower = nil
+	c.gen++
+	c.since = time.Now()
+	c.pings.restart()
+	c.timer.Stop()
+	c.wake()
+}
+
+// finish ends the Conn. Call it with mu held.
+func (c *Conn) finish(err error) {
+	if c.err == nil {
+		c.err = err
+	}
+	c.drop()
+	c.handover = nil
+	c.out.kept.release(c.out.kept.end)
+}
+
+// Fail ends the Conn for good: calls return err, net.ErrClosed if it is nil, and the connection
+// is closed as it is. It waits for nothing. A Conn that has ended stays as it is.
+func (c *Conn) Fail(err error) {
+	c.mu.Lock()
+	if c.err != nil {
+		c.mu.Unlock()
+		return
+	}
+	if err == nil {
+		err = net.ErrClosed
+	}
+	lower := c.lower
+	c.finish(err)
+	c.mu.Unlock()
+	if lower != nil {
+		_ = lower.CloseNow() // as in lose
+	}
+}
+
+// Close ends the Conn for good, and both streams. It takes at most 100 ms to write what is kept
+// and was not written yet, and as long for the end of the stream; what the other side has not
+// read by then may be lost, and without a connection all of it is. Calls that wait return
+// net.ErrClosed, and so does Close of a Conn that has ended.
+func (c *Conn) Close() error {
+	c.mu.Lock()
+	if c.err != nil {
+		c.mu.Unlock()
+		return net.ErrClosed
+	}
+	c.err = net.ErrClosed
+	c.wake()
+	unwritten := func() bool { return c.out.backlog() || c.out.busy }
+	for until := time.Now().Add(closeGrace); c.lower != nil && c.out.failed == nil && unwritten() && !passed(until); {
+		c.wait(until)
+	}
+	lower, whole := c.lower, !unwritten()
+	c.finish(net.ErrClosed)
+	c.mu.Unlock()
+	switch {
+	case lower == nil:
+		return nil
+	case whole:
+		return lower.Close()
+	}
+	// An end here would say that what is missing was never sent.
+	return lower.CloseNow()
+}

@@ -1,0 +1,109 @@
+package resume
+
+import (
+	"time"
+)
+
+// pings are the signs of life of the present connection, guarded by Conn.mu.
+type pings struct {
+	answer    uint32 // id of the PING to answer
+	answerDue bool
+
+	id    uint32
+	due   bool      // a PING is to be sent
+	along bool      // one may go along with another record
+	out   bool      // one is due or was sent, and not answered
+	sent  time.Time // when it was written
+	quiet time.Time // we ask since then whether the other side is alive; zero if we do not
+
+	roundTrip time.Duration
+}
+
+// restart forgets what belonged to another connection, but not how long a round trip took.
+func (p *pings) restart() { *p = pings{id: p.id, roundTrip: p.roundTrip} }
+
+// ask makes a PING due.
+func (p *pings) ask() { p.due, p.out = true, true }
+
+// sending returns the id of the PING that is being written.
+func (p *pings) sending(now time.Time) uint32 {
+	p.id++
+	p.due, p.along, p.out, p.sent = false, false, true, now
+	return p.id
+}
+
+func (p *pings) answered(id uint32, now time.Time) {
+	if id == p.id && p.out && !p.due {
+		p.out = false
+		p.roundTrip = max(1, now.Sub(p.sent))
+	}
+}
+
+// RoundTrip returns how long the last PING took to be answered, 0 if none was yet. There is one
+// after Idle at the latest if the other side is silent, and otherwise one about every 4 Idle.
+func (c *Conn) RoundTrip() time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.pings.roundTrip
+}
+
+// Probe asks the other side for a sign of life now, for a process that has slept: if nothing is
+// heard for Timeout the connection is lost.
+func (c *Conn) Probe() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.lower != nil && c.err == nil && !c.in.ended && c.out.failed == nil && c.pings.quiet.IsZero() {
+		c.inquire(time.Now())
+	}
+}
+
+// Announce tells the other side that the session will end, and that it should come back in d,
+// which is cut to milliseconds. It is said again on a later connection, with what is left of d.
+func (c *Conn) Announce(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.out.retryAt, c.out.retryDue = time.Now().Add(max(0, d)), true
+	c.start()
+}
+
+// inquire sends a PING and gives the other side Timeout. Call it with mu held.
+func (c *Conn) inquire(now time.Time) {
+	c.pings.quiet = now
+	c.pings.ask()
+	c.start()
+	c.timer.Reset(c.cfg.Timeout)
+}
+
+// tick is called by the timer, which nobody resets when something is heard: it looks when that
+// was, and comes again.
+func (c *Conn) tick() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.lower == nil || c.err != nil || c.in.ended && c.out.failed == nil {
+		return
+	}
+	if c.out.failed != nil {
+		c.lose(c.out.failed)
+		return
+	}
+	now := time.Now()
+	if !c.in.listening {
+		c.in.heard = now // nobody listens, so nobody knows
+	}
+	silent := now.Sub(c.in.heard)
+	switch {
+	case c.in.heard.Before(c.pings.quiet):
+		if left := c.cfg.Timeout - now.Sub(c.pings.quiet); left > 0 {
+			c.timer.Reset(left)
+			return
+		}
+		c.lose(ErrSilent)
+	case silent >= c.cfg.Idle:
+		c.inquire(now)
+	default:
+		c.pings.quiet = time.Time{}
+		// For the round trip. It costs a record of the other side, so that it is not always done.
+		c.pings.along = now.Sub(c.pings.sent) >= 4*c.cfg.Idle
+		c.timer.Reset(c.cfg.Idle - silent)
+	}
+}

@@ -1,0 +1,88 @@
+package server
+
+import (
+	"errors"
+	"time"
+
+	"github.com/pysock/pysock/channel"
+)
+
+// end ends a session and its pipes at once, and lets nobody go on with it. A client that is there is told why; one that is not is told when it comes back, if it must
+// not come back. It does not wait. Call it with mu held.
+func (s *Server) end(sess *Session, code channel.Code, text string) {
+	if sess.ending || s.cutting { // else it is being cut
+		return
+	}
+	sess.ending = true
+	reason := &channel.Error{Code: code, Text: text}
+	s.bury(sess, reason)
+	if sess.isAway() {
+		s.cutFor(sess, reason) // nobody is there to be told, and who comes back from now on is not let in
+	} else {
+		s.ending.Go(func() { sess.link.Kick(code, text) })
+	}
+	s.notAway(sess)
+}
+
+// discard is end for a session that its own client has left behind: it is not told. Call it with mu held.
+func (s *Server) discard(sess *Session, why error) {
+	sess.ending = true
+	if code, ok := why.(channel.Code); ok {
+		s.bury(sess, &channel.Error{Code: code})
+	} else {
+		s.bury(sess, nil)
+	}
+	s.notAway(sess)
+	s.cutFor(sess, why)
+}
+
+// cutFor cuts a session without a word, and its handlers' ctx; why is for those who send to it here. It does not wait. Call it with mu held.
+func (s *Server) cutFor(sess *Session, why error) {
+	if !sess.cut {
+		sess.cut = true
+		s.ending.Go(func() { sess.link.Cut(why) })
+	}
+}
+
+// closing notes why the application closes a session, for a client that does not hear it now.
+func (s *Server) closing(sess *Session, code channel.Code, text string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if sess.farewell == nil && sess.link.Context().Err() == nil {
+		sess.farewell = &channel.Error{Code: code, Text: text}
+	}
+}
+
+// errUnheard is what ends a session that the application has closed, and whose client did not come back to hear it.
+var errUnheard = errors.New("the client was away")
+
+// heard is the error of a Close that went well but for what the client may have missed, because it was away to the end.
+func (s *Server) heard(sess *Session) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if sess.unheard {
+		return &channel.LostError{Err: errUnheard}
+	}
+	return nil
+}
+
+// A grave is a session that has ended, and why its client is not let in again by its token.
+type grave = channel.Error
+
+// graveMemory is the most that one takes, with what it takes to find it.
+const graveMemory = 1 << 10
+
+// bury lets nobody go on with a session from now on. Who tries is told why, if that is a reason not to come back, for the grace time. Call it with mu held.
+func (s *Server) bury(sess *Session, why *channel.Error) {
+	if s.byID[sess.id] != sess {
+		return // it is buried, or never could be resumed
+	}
+	delete(s.byID, sess.id)
+	if why == nil {
+		return
+	}
+	switch code := why.Code; {
+	case code == channel.CodeReplaced, code == channel.CodeKicked, code == channel.CodeRevoked, code >= channel.CodeApplication:
+		s.graves.put(sess.id, sess.peer.Key, grave{Code: code, Text: clip(why.Text)}, time.Now())
+	}
+}

@@ -1,0 +1,211 @@
+package server_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/pysock/pysock/channel"
+	"github.com/pysock/pysock/internal/link"
+	"github.com/pysock/pysock/internal/memnet"
+	"github.com/pysock/pysock/internal/resume"
+	"github.com/pysock/pysock/internal/testworld"
+	"github.com/pysock/pysock/internal/wire"
+	"github.com/pysock/pysock/secure"
+	"github.com/pysock/pysock/server"
+)
+
+// member is a client of the tests' own making that can resume, and can be made to do so wrongly.
+type member struct {
+	w       *bubble
+	name    string
+	raw     *memnet.Conn // the present connection, below all
+	welcome wire.Welcome // the first
+	secret  resume.Secret
+	attempt uint64
+	conn    *resume.Conn
+	link    *link.Link
+	pipes   chan *link.Stream  // that others have opened to it
+	retry   chan time.Duration // what the server announced
+	got     received           // what the server sent on the channel "news"
+}
+
+// member enters a client, with a hello that change, which may be nil, has made.
+func (w *bubble) member(name string, change func(*wire.Hello)) *member {
+	w.t.Helper()
+	m, err := w.tryMember(name, nil, change)
+	require.NoError(w.t, err)
+	return m
+}
+
+// tryMember is member for a client that may not get in, and that has books or nil.
+func (w *bubble) tryMember(name string, books *link.Books, change func(*wire.Hello)) (*member, error) {
+	w.t.Helper()
+	m := &member{w: w, name: name, retry: make(chan time.Duration, 1), pipes: make(chan *link.Stream, 10)}
+	conn, welcome, err := m.shake(context.Background(), func(h *wire.Hello) {
+		h.Features = wire.FeatureResume
+		if change != nil {
+			change(h)
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	require.EqualValues(w.t, wire.FeatureResume, welcome.Features)
+	require.False(w.t, welcome.Resumed)
+	m.welcome = welcome
+	m.secret, err = resume.NewSecret(conn)
+	require.NoError(w.t, err)
+	m.conn = resume.New(conn, &resume.Config{Retry: func(d time.Duration) { m.retry <- d }})
+	mux := new(channel.Mux)
+	mux.Handle("news", m.got.handle)
+	m.link = link.New(m.conn, &link.Config{Initiator: true, Peer: &channel.Peer{Name: "server"}, Mux: mux, Books: books,
+		OpenPipe: func(s *link.Stream, _ wire.PipeOpen) { s.Accept(); m.pipes <- s }})
+	m.link.Run()
+	w.t.Cleanup(m.leave)
+	return m, nil
+}
+
+// leave ends the client without a word.
+func (m *member) leave() {
+	m.conn.Fail(nil)
+	m.link.Cut(channel.ErrClosed)
+	m.link.Wait()
+}
+
+// shake makes a connection and its handshake.
+func (m *member) shake(ctx context.Context, change func(*wire.Hello)) (*secure.Conn, wire.Welcome, error) {
+	raw, err := m.w.tryDial()
+	if err != nil {
+		return nil, wire.Welcome{}, err
+	}
+	conn, welcome, err := testworld.Enter(ctx, raw, m.w.files[m.name], change)
+	if err == nil {
+		m.raw = raw
+	}
+	return conn, welcome, err
+}
+
+// token is one that takes the session up again, but for what change, which may be nil, has done to it before the proof.
+func (m *member) token(position uint64, change func(*wire.Token)) *wire.Token {
+	m.attempt++
+	t := &wire.Token{Session: m.welcome.Session, Attempt: m.attempt, Position: position}
+	if change != nil {
+		change(t)
+	}
+	t.Proof = m.secret.Client(t.Session, t.Attempt, t.Position)
+	return t
+}
+
+// show comes with a token, and nothing more. A session that is welcomed goes on without its client.
+func (m *member) show(t *wire.Token) (*secure.Conn, wire.Welcome, error) {
+	return m.shake(context.Background(), func(h *wire.Hello) { h.Features, h.Resume = wire.FeatureResume, t })
+}
+
+// comeBack resumes.
+func (m *member) comeBack() error { return m.comeBackIn(context.Background()) }
+
+// comeBackIn is comeBack with a ctx.
+func (m *member) comeBackIn(ctx context.Context) error {
+	over := m.conn.Handover()
+	defer over.Abort()
+	t := m.token(over.Position(), nil)
+	conn, welcome, err := m.shake(ctx, func(h *wire.Hello) { h.Features, h.Resume = wire.FeatureResume, t })
+	if err != nil {
+		return err
+	}
+	proof := m.secret.Server(t.Session, t.Attempt, welcome.Position)
+	if !welcome.Resumed || welcome.Session != t.Session || !resume.Equal(proof, welcome.Proof) {
+		conn.CloseNow()
+		return errors.New("the server's welcome does not go on with the session")
+	}
+	if err := over.Attach(conn, welcome.Position); err != nil {
+		conn.CloseNow()
+		return err
+	}
+	return nil
+}
+
+// cut cuts the cable, and waits until the server has seen it.
+func (m *member) cut() {
+	m.raw.Cut()
+	synctest.Wait()
+}
+
+// say sends on the channel "work", which need not be taken when it returns.
+func (m *member) say(text string) {
+	m.w.t.Helper()
+	require.NoError(m.w.t, m.link.Send(context.Background(), "work", channel.Raw, []byte(text)))
+}
+
+// session is the client's session at the server.
+func (m *member) session() *server.Session {
+	m.w.t.Helper()
+	sess, ok := m.w.Session(m.name)
+	require.True(m.w.t, ok)
+	return sess
+}
+
+// requireRefused requires that the server has refused a client with a code.
+func requireRefused(t *testing.T, code channel.Code, err error, args ...any) *secure.RefusedError {
+	t.Helper()
+	var e *secure.RefusedError
+	require.ErrorAs(t, err, &e, args...)
+	require.Equal(t, code, channel.Code(e.Code), args...)
+	return e
+}
+
+// refusal is the code of a refusal, if err is one.
+func refusal(err error) (channel.Code, bool) {
+	var e *secure.RefusedError
+	if !errors.As(err, &e) {
+		return 0, false
+	}
+	return channel.Code(e.Code), true
+}
+
+// received is what a handler was called with.
+type received struct {
+	mu    sync.Mutex
+	texts []string
+}
+
+func (r *received) handle(_ context.Context, _ channel.Conn, m *channel.Message) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.texts = append(r.texts, string(m.Body))
+	return nil
+}
+
+// all is what has come so far.
+func (r *received) all() []string {
+	synctest.Wait()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.texts)
+}
+
+// inHub calls f with a server that knows alice, bob and carol, and collects what is said on the channel "work".
+func inHub(t *testing.T, change func(*server.Server), f func(t *testing.T, w *bubble, got *received)) {
+	t.Helper()
+	inHubOf(t, []string{"alice", "bob", "carol"}, change, f)
+}
+
+// inHubOf is inHub for clients of other names.
+func inHubOf(t *testing.T, names []string, change func(*server.Server), f func(t *testing.T, w *bubble, got *received)) {
+	t.Helper()
+	got := new(received)
+	inBubbleOf(t, names, func(s *server.Server) {
+		s.Handler = new(channel.Mux)
+		s.Handler.Handle("work", got.handle)
+		if change != nil {
+			change(s)
+		}
+	}, func(t *testing.T, w *bubble) { f(t, w, got) })
+}

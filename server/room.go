@@ -1,0 +1,76 @@
+package server
+
+import (
+	"context"
+	"time"
+
+	"github.com/pysock/pysock/channel"
+)
+
+// mayJoin says why a session may not join, and who could make room for it. Call it with mu held.
+func (s *Server) mayJoin(sess *Session, h *handshake) (room, error) {
+	key := sess.peer.Key
+	if there := s.byName[sess.peer.Name]; there != nil && there.peer.Key != key && there.Context().Err() == nil {
+		return noRoom, &channel.Error{Code: channel.CodeNameTaken}
+	}
+	switch {
+	case h.gone:
+		return noRoom, &channel.Error{Code: channel.CodeLimit} // which it will not hear
+	case s.draining:
+		return noRoom, &channel.Error{Code: channel.CodeShutdown}
+	case !s.admission.admits(key, sess.peer.Name):
+		return noRoom, &channel.Error{Code: channel.CodeRevoked} // the list was reloaded meanwhile
+	case !sess.isTransient && len(s.lasting[key]) >= s.limits.MaxTransient+2:
+		return noRoom, &channel.Error{Code: channel.CodeLimit, Text: "handlers of this key's earlier sessions still run"}
+	case sess.isTransient && s.transient[key] >= s.limits.MaxTransient:
+		return roomOfKey, &channel.Error{Code: channel.CodeLimit, Text: "too many transient sessions of this key"}
+	case len(s.open)+s.joining >= s.limits.MaxSessions:
+		return roomOfAll, &channel.Error{Code: channel.CodeLimit, Text: "the server is full"}
+	}
+	return noRoom, nil
+}
+
+// room is whose session may be made to end for a new one.
+type room uint8
+
+const (
+	noRoom    room = iota
+	roomOfKey      // a transient one of the same key
+	roomOfAll      // anybody's
+)
+
+// of is the session that makes room, and why it ends: one that is away, and of those one that the new session replaces anyway, or the one that has
+// been away longest. It is nil if there is none. Call it with mu held.
+func (r room) of(s *Server, sess *Session) (*Session, channel.Error) {
+	if own := s.byName[sess.peer.Name]; r == roomOfAll && !sess.isTransient && own != nil && own.place != nil {
+		return own, channel.Error{Code: channel.CodeReplaced}
+	}
+	for e := s.away.Front(); e != nil && r != noRoom; e = e.Next() {
+		other := e.Value.(*Session)
+		switch {
+		case r == roomOfAll:
+			return other, channel.Error{Code: channel.CodeLimit, Text: "the client was away, and the server is full"}
+		case other.isTransient && other.peer.Key == sess.peer.Key:
+			return other, channel.Error{Code: channel.CodeLimit, Text: "the client was away, and its key has too many transient sessions"}
+		}
+	}
+	return nil, channel.Error{}
+}
+
+// makeRoomTime is how long a new session waits for the handlers of one that was away and makes room.
+const makeRoomTime = time.Second
+
+// awaitOver waits until nothing is left of a session that makes room. It reports false if that takes too long. Call it with mu held; it lets go of
+// it while it waits.
+func (s *Server) awaitOver(ctx context.Context, victim *Session) bool {
+	s.mu.Unlock()
+	defer s.mu.Lock()
+	ctx, cancel := context.WithTimeout(ctx, makeRoomTime)
+	defer cancel()
+	select {
+	case <-victim.over:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
