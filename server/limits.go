@@ -2,6 +2,7 @@ package server
 
 import (
 	"github.com/pysock/pysock/internal/flow"
+	"github.com/pysock/pysock/internal/resume"
 	"github.com/pysock/pysock/internal/wire"
 )
 
@@ -60,7 +61,7 @@ type Limits struct {
 	PipeWindow int
 
 	// ResumeBuffer is how much of what was sent to a client is kept until its side has acknowledged it, in bytes, so that it can be sent again over the next
-	// connection; 0 for 1 MiB, at least 128 KiB. When so much is kept more waits, with its senders, as for a client that does not read. It bounds what a connection can carry in a
+	// connection; 0 for 1 MiB, at least 192 KiB. When so much is kept more waits, with its senders, as for a client that does not read. It bounds what a connection can carry in a
 	// round-trip time.
 	ResumeBuffer int
 }
@@ -91,7 +92,7 @@ func (l Limits) withDefaults() Limits {
 	or(&l.StreamWindow, 256<<10, flow.Guaranteed, unlimited)
 	or(&l.MaxPipes, 64, 1, wire.MaxStreams)
 	or(&l.PipeWindow, 256<<10, flow.Guaranteed, unlimited)
-	or(&l.ResumeBuffer, 1<<20, 128<<10, unlimited)
+	or(&l.ResumeBuffer, 1<<20, resume.MinBuffer, unlimited)
 	return l
 }
 

@@ -63,8 +63,40 @@ func (c *Conn) change() <-chan struct{} {
 // tell gives the gap to a caller; there is no more to tell then. Call it with mu held.
 func (c *Conn) tell() error {
 	gap := c.gap
-	c.gap = nil
+	c.gap, c.heard = nil, true
 	c.publish()
+	return gap
+}
+
+// told notes that a caller who sends learns of the end, if err is that.
+func (c *Conn) told(err error) error {
+	if err == nil {
+		return nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ended && err == context.Cause(c.ctx) {
+		c.heard = true
+	}
+	return err
+}
+
+// Untold takes the news of lost messages for somebody who is not going to send here again: what the next Send would return, or the *channel.GapError that the Conn has ended with. It is
+// nil if there are none, or if a Send, SendAcked, Flush, Close or Untold has told of them already.
+func (c *Conn) Untold() *channel.GapError {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.last != nil {
+		c.linkEnded(c.last)
+	}
+	var gap *channel.GapError
+	switch {
+	case !c.ended && c.gap != nil:
+		gap = c.gap
+		_ = c.tell()
+	case c.ended && !c.heard && errors.As(context.Cause(c.ctx), &gap):
+		c.heard = true
+	}
 	return gap
 }
 

@@ -46,6 +46,7 @@ type Conn struct {
 	drain   *link.Link        // the one before, closed by the other side: what has arrived on it comes first; nil if there is none
 	reason  error             // why the last link has ended
 	gap     *channel.GapError // to be told; nil if there is none
+	heard   bool              // a caller has been told of all that the last link left, or of the end
 	ended   bool              // no link will follow
 	changed chan struct{}     // closed and replaced when any of these changes; nil while nobody waits
 	timer   *time.Timer       // ends the Conn if no link comes
@@ -107,7 +108,7 @@ func (c *Conn) Attach(l *link.Link) error {
 		c.timer.Stop()
 		c.timer = nil
 	}
-	c.last, c.alive = l, true
+	c.last, c.alive, c.heard = l, true, false
 	switch {
 	case c.pull:
 		l.Pull()
@@ -215,6 +216,9 @@ func (c *Conn) end(err error) {
 	}
 	if err != channel.ErrClosed {
 		err = c.books.Gap(err, c.gap != nil)
+	}
+	if c.alive || c.gap != nil {
+		c.heard = false
 	}
 	c.ended, c.alive = true, false
 	c.present.Store(nil)

@@ -1,6 +1,6 @@
 // Package link is the engine of one connection: it turns a byte stream into
 // channels with messages, requests and streams, as docs/protocol.md says in sections 7 to 13. It
-// knows no cryptography: the net.Conn below is a secure.Conn, over TCP for a hop and over a [Stream] for a pipe.
+// knows no cryptography: the net.Conn below is a secure.Conn over a [Stream] for a pipe, and for a hop a resume.Conn over one after another, each over TCP.
 //
 // # Goroutines
 //

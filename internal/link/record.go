@@ -1,7 +1,7 @@
 package link
 
 // A recordConn is a connection that carries records, and lets the link make and read
-// them in place: secure.Conn. It saves two copies of every byte. Any other net.Conn does as well.
+// them in place: secure.Conn, and resume.Conn over it. It saves two copies of every byte. Any other net.Conn does as well.
 type recordConn interface {
 	// ReadRecord returns the content of the next record; it is valid until the next call.
 	ReadRecord() ([]byte, error)

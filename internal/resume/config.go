@@ -3,6 +3,7 @@ package resume
 import (
 	"errors"
 	"net"
+	"os"
 	"time"
 
 	"github.com/pysock/pysock/internal/wire"
@@ -16,17 +17,24 @@ var (
 	// ErrSuperseded is what Attach returns when a newer Handover has begun, or this one was used
 	// or aborted.
 	ErrSuperseded = errors.New("resume: the handover is not the newest")
-	// ErrSilent is why a connection is lost on which nothing was heard for Idle and Timeout.
-	ErrSilent = errors.New("resume: the other side is silent")
+	// ErrSilent is why a connection is lost on which nothing was heard for Idle and Timeout. It is
+	// os.ErrDeadlineExceeded to errors.Is.
+	ErrSilent error = silentError{}
 	// ErrWriteClosed is returned by writes after CloseWrite.
 	ErrWriteClosed = errors.New("resume: write after CloseWrite")
 )
 
+type silentError struct{}
+
+func (silentError) Error() string        { return "the other side is silent" }
+func (silentError) Is(target error) bool { return target == os.ErrDeadlineExceeded }
+
 const (
 	// DefaultBuffer is what Config.Buffer is if it is 0.
 	DefaultBuffer = 1 << 20
-	// MinBuffer is the least that Config.Buffer can be: room for one record.
-	MinBuffer = 64 << 10
+	// MinBuffer is the least that Config.Buffer can be: room for one record beside less than 64 KiB
+	// that the other side need not acknowledge yet (docs/protocol.md, section 17.1).
+	MinBuffer = 192 << 10
 	// DefaultIdle is what Config.Idle is if it is 0.
 	DefaultIdle = 15 * time.Second
 	// DefaultTimeout is what Config.Timeout is if it is 0.

@@ -84,7 +84,7 @@ func (f fault) happen(a, b *memnet.Conn) {
 func drawPlan(t *rapid.T) plan {
 	p := plan{
 		seed:   rapid.Uint64Min(1).Draw(t, "seed"),
-		buffer: rapid.SampledFrom([]int{MinBuffer, 100 << 10, 1 << 20}).Draw(t, "buffer"),
+		buffer: rapid.SampledFrom([]int{MinBuffer, 300 << 10, 1 << 20}).Draw(t, "buffer"),
 		early:  rapid.Bool().Draw(t, "early"),
 	}
 	most := 200 << 10
