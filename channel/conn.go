@@ -24,7 +24,8 @@ type Conn interface {
 	// Send queues body for the channel, as raw bytes. It copies body. It waits only while the
 	// receiver's credit for the channel is used up, or while too much is queued for the connection already.
 	// When Send returns nil the message arrives once and in order with the channel's others, or a later
-	// call (Send, Flush, or whatever ends the connection) says that it may not have.
+	// call (the next Send on the channel, Flush, Close, or whatever ends the connection) says with a *GapError that it may not have.
+	// A Send that returns an error has sent nothing, with a *GapError too: that is about earlier messages, and the next Send goes on.
 	Send(ctx context.Context, channel string, body []byte) error
 
 	// SendMessage is Send for a message with another encoding mark than Raw. It uses m's
@@ -37,7 +38,8 @@ type Conn interface {
 	Flush(ctx context.Context) error
 
 	// SendAcked is Send, and then waits until the application at the other end has taken this message. Of a channel that
-	// the other end does not handle it returns what Flush does. With another error the message may have been taken all the same.
+	// the other end does not handle it returns what Flush does. With another error the message may have been taken all the same, but for
+	// a *GapError that is not Counted: then it was not sent.
 	SendAcked(ctx context.Context, channel string, body []byte) error
 
 	// Request sends body as raw bytes and waits for the one answer. The error is an *Error if the other end

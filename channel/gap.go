@@ -5,8 +5,12 @@ import "fmt"
 // A GapError is the end of a connection after which messages may be lost: some that Send accepted are not known to have been taken by
 // the other application. Requests are not among them, as each has its own error.
 //
-// The numbers are what the other application itself has reported, end to end. After a *CloseError they are exact, but for what the other
-// side takes while it says goodbye. After a *LostError more messages may have been taken than is known, and none that is not counted in Sent.
+// The numbers are what the other application itself has reported, end to end, at the latest some 100 ms after it had taken them. If the other end itself closed the
+// connection (Err is a *CloseError) they are exact, but for what it takes while it says goodbye. In all other cases (Err is a *LostError, also of a pipe whose server
+// closed) the messages that are not known to have been taken may have been, or not; none that is not counted in Sent was.
+//
+// Each channel is told of once: by its next Send or SendAcked, or all that are left by Flush, by Close, or by the end of the connection. The call that
+// returns it has sent nothing (but see Counted), and things go on with the next.
 type GapError struct {
 	// Err is why the connection ended, a *LostError or a *CloseError as a rule: errors.As finds them.
 	Err error
@@ -20,6 +24,9 @@ type GapError struct {
 
 	// Channels are those with messages that are not known to have been taken, by name. The names are this end's own.
 	Channels []ChannelGap
+
+	// Counted is set if SendAcked returned this for the message that it had sent itself, which is one of those in Sent and may have been taken.
+	Counted bool
 }
 
 // A ChannelGap is what is known of the messages of one channel; see GapError.

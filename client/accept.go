@@ -66,6 +66,9 @@ func (c *Client) adopt(p *Pipe) *Pipe {
 	c.mu.Lock()
 	first := c.byKey[p.peer.Key]
 	if (first == nil || !first.linked()) && p.alive() {
+		if first != nil {
+			c.owe(first)
+		}
 		c.byKey[p.peer.Key] = p
 		first = p
 	}
@@ -216,6 +219,7 @@ func (c *Client) pipeOf(trust *peerTrust, key keys.PublicKey, number [wire.IDSiz
 		waiting.conn.End(&channel.LostError{Err: errCrowded})
 	}
 	p = c.newPipe(peer, number, (*Pipe).absent)
+	p.theirs = true
 	if number != [wire.IDSize]byte{} {
 		c.taken[id] = p
 	}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/pysock/pysock/channel"
 	"github.com/pysock/pysock/internal/link"
+	"github.com/pysock/pysock/internal/resume"
 	"github.com/pysock/pysock/internal/wire"
 	"github.com/pysock/pysock/secure"
 )
@@ -23,9 +24,14 @@ func (k *keeper) attempt(anew bool) error {
 		}
 		return k.begin(conn, &w)
 	}
-	h := s.stream.Handover()
-	defer h.Abort() // does nothing after Attach
-	conn, w, err := k.dialer.bounded(ctx, s.token(h.Position(), anew))
+	var h *resume.Handover
+	conn, w, err := k.dialer.bounded(ctx, func(hash [resume.HashSize]byte) *wire.Token {
+		h = s.stream.Handover() // no sooner: until it ends the present connection acknowledges nothing more, and so may stall
+		return s.token(hash, h.Position(), anew)
+	})
+	if h != nil {
+		defer h.Abort() // does nothing after Attach
+	}
 	switch {
 	case err != nil:
 		return err
@@ -33,8 +39,10 @@ func (k *keeper) attempt(anew bool) error {
 		return k.begin(conn, &w)
 	case !w.Resumed:
 		err = &channel.Error{Code: channel.CodeNoSession, Text: "the server began another, which nobody asked for"}
-	case !s.proven(&w):
+	case !s.proven(conn, &w):
 		err = errors.New("the server does not have the session's secret")
+	case w.MaxMessage != s.maxMessage || w.Features != s.features:
+		err = errors.New("the server resumed the session with other limits or features than it began with")
 	default:
 		s.connected(&w, &k.client.cfg) // before it can be lost again
 		err = h.Attach(conn, w.Position)
@@ -50,9 +58,6 @@ func (k *keeper) attempt(anew bool) error {
 	return err
 }
 
-// errNewSession ends the link of a session that the server does not have any more.
-var errNewSession = errors.New("the server has not kept the session, and began a new one")
-
 // begin begins a session over a connection, which it takes over.
 func (k *keeper) begin(conn *secure.Conn, w *wire.Welcome) error {
 	c := k.client
@@ -65,7 +70,7 @@ func (k *keeper) begin(conn *secure.Conn, w *wire.Welcome) error {
 	if old := k.session; old != nil {
 		s.number = old.number + 1
 		if !old.over() {
-			old.link.Cut(errNewSession)
+			old.link.Cut(&SessionLostError{Err: errNewSession})
 		}
 	}
 	c.conn.Books().Welcomed(w.Record)

@@ -14,19 +14,21 @@ type backoff struct {
 
 // next is how long to wait before the next attempt.
 func (b *backoff) next() time.Duration {
-	bound := b.most
-	if b.n < 32 && b.first<<b.n < b.most {
-		bound = b.first << b.n
+	bound := b.bound()
+	if bound < b.most {
+		b.n++ // and no further: what is doubled too often is negative
 	}
-	b.n++
 	return rand.N(bound) + 1
 }
 
 func (b *backoff) reset() { b.n = 0 }
 
+// bound is what the next wait is shorter than.
+func (b *backoff) bound() time.Duration { return min(b.first<<b.n, b.most) }
+
 // atLeast makes the next bound no lower than d.
 func (b *backoff) atLeast(d time.Duration) {
-	for b.first<<b.n < min(d, b.most) {
+	for b.bound() < min(d, b.most) {
 		b.n++
 	}
 }

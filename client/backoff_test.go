@@ -28,8 +28,10 @@ func TestBackoff(t *testing.T) {
 	require.LessOrEqual(t, longest(b), 2*downWait, "no more than the next step")
 	b.atLeast(time.Hour)
 	require.LessOrEqual(t, longest(b), mostWait)
-	for range 100 {
+	for range 1000 { // as long as a server may be down
 		require.LessOrEqual(t, b.next(), mostWait)
+		b.atLeast(downWait)
+		require.Equal(t, mostWait, b.bound())
 	}
 	b.reset()
 	require.LessOrEqual(t, longest(b), firstWait)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/pysock/pysock/channel"
@@ -42,6 +43,10 @@ type Client struct {
 	taken   map[instance]*Pipe       // of these, those that peers have opened
 	byKey   map[keys.PublicKey]*Pipe // those that SendTo uses
 	opening map[string]*opening      // those that SendTo opens at the moment, by name
+
+	// What SendTo is to tell of pipes that it does not use any more. Guarded by mu, but owing, the number of entries, which is written with mu held.
+	owed  map[keys.PublicKey]*channel.GapError
+	owing atomic.Int32
 }
 
 var _ channel.Conn = (*Client)(nil)
@@ -53,6 +58,7 @@ func newClient(conn *secure.Conn, w wire.Welcome, d *dialer, now clock) (*Client
 		peer:    channel.Peer{Name: keys.ServerName, Key: conn.PeerKey(), Addr: conn.RemoteAddr()},
 		byKey:   make(map[keys.PublicKey]*Pipe),
 		opening: make(map[string]*opening),
+		owed:    make(map[keys.PublicKey]*channel.GapError),
 		shaking: make(map[string]int),
 		pipes:   make(map[*Pipe]struct{}),
 		taken:   make(map[instance]*Pipe),

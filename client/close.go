@@ -2,7 +2,6 @@ package client
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"time"
 
@@ -51,7 +50,7 @@ func (c *Client) ended() {
 	}
 	c.keeper.stop()
 	for _, p := range c.Pipes() {
-		p.conn.End(context.Cause(c.conn.Context()))
+		p.conn.End(endOfPipes(context.Cause(c.conn.Context())))
 	}
 	c.states.set(func(*State) {}) // wakes who waits for the end
 }
@@ -62,23 +61,5 @@ func (c *Client) endsWith(err error) bool {
 		return true
 	}
 	closed := closedByPeer(err)
-	if closed == nil {
-		return false
-	}
-	switch closed.Code {
-	case channel.CodeShutdown, channel.CodeLimit, channel.CodeTimeout:
-		return false
-	}
-	return true
-}
-
-// closedByPeer is the reason that the other side ended a link with, nil if the link was lost. A lost pipe may have been lost because the hop or the stream below was closed: that is not
-// the peer's word.
-func closedByPeer(err error) *channel.CloseError {
-	var lost *channel.LostError
-	var closed *channel.CloseError
-	if errors.As(err, &lost) || !errors.As(err, &closed) {
-		return nil
-	}
-	return closed
+	return closed != nil && finalCode(closed.Code)
 }

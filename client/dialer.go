@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/pysock/pysock/channel"
+	"github.com/pysock/pysock/internal/resume"
 	"github.com/pysock/pysock/internal/wire"
 	"github.com/pysock/pysock/keys"
 	"github.com/pysock/pysock/secure"
@@ -65,9 +66,13 @@ func newDialer(address string, cfg *Config) (*dialer, error) {
 // address is where the next attempt goes.
 func (d *dialer) address() string { return d.addresses[d.turn] }
 
-// attempt connects to the address whose turn it is; the next one's comes if that fails. The context bounds all of it.
-func (d *dialer) attempt(ctx context.Context, token *wire.Token) (*secure.Conn, wire.Welcome, error) {
-	conn, w, err := d.connect(ctx, d.addresses[d.turn], d.trust[d.turn], token)
+// tokenFor makes the token of a hello, for the handshake that has the hash before it.
+type tokenFor func(hash [resume.HashSize]byte) *wire.Token
+
+// attempt connects to the address whose turn it is; the next one's comes if that fails. The context bounds all of it. With ask, which may be nil, it
+// asks for a session to go on: it is called at most once, right before the token is sent.
+func (d *dialer) attempt(ctx context.Context, ask tokenFor) (*secure.Conn, wire.Welcome, error) {
+	conn, w, err := d.connect(ctx, d.addresses[d.turn], d.trust[d.turn], ask)
 	if err != nil {
 		d.next()
 	}
@@ -78,16 +83,33 @@ func (d *dialer) attempt(ctx context.Context, token *wire.Token) (*secure.Conn, 
 func (d *dialer) next() { d.turn = (d.turn + 1) % len(d.addresses) }
 
 // bounded is attempt within Config.Timeout.
-func (d *dialer) bounded(ctx context.Context, token *wire.Token) (*secure.Conn, wire.Welcome, error) {
+func (d *dialer) bounded(ctx context.Context, ask tokenFor) (*secure.Conn, wire.Welcome, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, d.cfg.Timeout, secure.ErrTimeout)
 	defer cancel()
-	return d.attempt(ctx, token)
+	return d.attempt(ctx, ask)
 }
 
-func (d *dialer) connect(ctx context.Context, address string, trust *serverTrust, token *wire.Token) (*secure.Conn, wire.Welcome, error) {
-	hello, err := d.hello(token)
-	if err != nil {
-		return nil, wire.Welcome{}, err
+func (d *dialer) connect(ctx context.Context, address string, trust *serverTrust, ask tokenFor) (*secure.Conn, wire.Welcome, error) {
+	cfg := &secure.Config{
+		Key: d.cfg.Keys.Private, Timeout: d.cfg.Timeout,
+		VerifyPeer: func(key keys.PublicKey) error {
+			if !d.server.IsZero() && d.server != key {
+				return &keys.ChangedKeyError{What: "server", Name: address, Known: d.server, Offered: key}
+			}
+			return trust.check(key)
+		},
+	}
+	var token *wire.Token
+	if ask == nil {
+		var err error
+		if cfg.Hello, err = d.hello(nil); err != nil {
+			return nil, wire.Welcome{}, err
+		}
+	} else {
+		cfg.HelloFor = func(hash []byte) ([]byte, error) {
+			token = ask([resume.HashSize]byte(hash))
+			return d.hello(token)
+		}
 	}
 	raw, err := d.dial(ctx, "tcp", address)
 	if err != nil {
@@ -96,15 +118,7 @@ func (d *dialer) connect(ctx context.Context, address string, trust *serverTrust
 	if raw == nil {
 		return nil, wire.Welcome{}, errors.New("client: Config.DialContext returned neither a connection nor an error")
 	}
-	conn, err := secure.Initiate(ctx, raw, &secure.Config{
-		Key: d.cfg.Keys.Private, Hello: hello, Timeout: d.cfg.Timeout,
-		VerifyPeer: func(key keys.PublicKey) error {
-			if !d.server.IsZero() && d.server != key {
-				return &keys.ChangedKeyError{What: "server", Name: address, Known: d.server, Offered: key}
-			}
-			return trust.check(key)
-		},
-	})
+	conn, err := secure.Initiate(ctx, raw, cfg)
 	if err != nil {
 		return nil, wire.Welcome{}, dialError(address, err)
 	}
@@ -168,7 +182,7 @@ func final(err error) bool {
 	return false
 }
 
-// finalCode reports whether a server that gives the code does not want the client back.
+// finalCode reports whether a server that gives the code, in a refusal or in CLOSE, does not want the client back.
 func finalCode(code channel.Code) bool {
 	switch code {
 	case channel.CodeShutdown, channel.CodeLimit, channel.CodeTimeout, channel.CodeBusy, channel.CodeNoSession:

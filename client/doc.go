@@ -35,6 +35,7 @@
 //   - The session is lost: the server was restarted, or could not be reached for too long. The client gets a new session, and opens its pipes anew. Requests and streams that were
 //     under way fail with a *channel.LostError or, if the server said why, a *channel.CloseError. Of messages that the other application is not known to have taken, the next Send or Flush tells with a
 //     *channel.GapError, once; or, with [AtLeastOnce], they are sent again, and an application that lives takes none of them twice.
+//     In the end of a session that could not be resumed errors.Is finds [ErrSessionLost]. [Client.SendTo] tells of what a pipe has lost that it does not use any more.
 //   - The server refuses the client, or ends its session with a reason that is final: the session was replaced by a newer one of the same key, the key was revoked, the
 //     application said so. Then the Client has ended, and its Context is done. [Config.NoReconnect] makes the second kind of loss final, too.
 //
@@ -45,6 +46,7 @@
 //	}
 //
 // New connections are tried at once, then at intervals that grow from 50 ms to 10 s and have a random part, and at once again when the computer wakes up. They are tried at [Config.Addresses], too.
+// A server that goes down may say when to come back; it is obeyed for at most ten minutes.
 // What is exact is what the other application has taken, which it reports itself, through a pipe end to end; what it took and could not report any more is among
 // what the GapError does not know of.
 package client

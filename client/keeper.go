@@ -25,6 +25,9 @@ const (
 	firstRenewal = 10 * time.Second
 	mostRenewal  = 10 * time.Minute
 
+	// mostRetry is how long a server that goes down may ask us to stay away, at all of its addresses. One that asks for more is tried after that.
+	mostRetry = 10 * time.Minute
+
 	// lateness is how much later than we the server may have noticed that the connection was lost.
 	lateness = 30 * time.Second
 )
@@ -171,7 +174,7 @@ func (k *keeper) comeBack() bool {
 			c.conn.End(err)
 			return false
 		case errors.Is(err, channel.CodeNoSession):
-			k.session.fail(err) // with NoReconnect that is the client's end
+			k.session.fail(&SessionLostError{Err: err}) // with NoReconnect that is the client's end
 		}
 		k.refused++
 		if !errors.Is(err, syscall.ECONNREFUSED) {

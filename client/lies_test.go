@@ -23,6 +23,8 @@ type liar struct {
 	key  *keys.File
 	net  *network
 	host *host
+
+	before, hash [resume.HashSize]byte // of the handshake of the last client: before its hello, and at the end
 }
 
 func newLiar(t *testing.T) *liar {
@@ -46,8 +48,12 @@ func (l *liar) welcome(say func(*wire.Hello) *wire.Welcome) (*secure.Conn, wire.
 	require.NoError(l.t, err)
 	hello, err := wire.ParseHello(pending.Hello())
 	require.NoError(l.t, err)
+	l.before, l.hash = [resume.HashSize]byte(pending.HelloHash()), [resume.HashSize]byte(pending.HandshakeHash())
 	w := say(&hello)
-	w.MaxMessage, w.Features = wire.DefaultMaxMessage, wire.FeatureResume
+	w.Features = wire.FeatureResume
+	if w.MaxMessage == 0 {
+		w.MaxMessage = wire.DefaultMaxMessage
+	}
 	if w.Name == "" {
 		w.Name = "alice"
 	}
@@ -68,21 +74,34 @@ func fresh(id byte) func(*wire.Hello) *wire.Welcome {
 // TestLies has a server, with the right key, say what cannot be: the client does not go on with the session over such a connection.
 func TestLies(t *testing.T) {
 	for name, lie := range map[string]struct {
-		say  func(secret *resume.Secret, h *wire.Hello) *wire.Welcome
+		say  func(l *liar, secret *resume.Secret, h *wire.Hello) *wire.Welcome
 		over bool // the client gives the session up
 	}{
-		"without the secret": {func(_ *resume.Secret, h *wire.Hello) *wire.Welcome {
+		"without the secret": {func(_ *liar, _ *resume.Secret, h *wire.Hello) *wire.Welcome {
 			return &wire.Welcome{Session: h.Resume.Session, Resumed: true}
 		}, true},
-		"an old proof": {func(s *resume.Secret, h *wire.Hello) *wire.Welcome {
-			return &wire.Welcome{Session: h.Resume.Session, Resumed: true, Proof: s.Server(h.Resume.Session, h.Resume.Attempt-1, 0)}
+		"an old proof": {func(l *liar, s *resume.Secret, h *wire.Hello) *wire.Welcome {
+			return &wire.Welcome{Session: h.Resume.Session, Resumed: true, Proof: s.Server(l.hash, h.Resume.Session, h.Resume.Attempt-1, 0)}
 		}, true},
-		"more than was sent": {func(s *resume.Secret, h *wire.Hello) *wire.Welcome {
-			return &wire.Welcome{Session: h.Resume.Session, Resumed: true, Position: 1, Proof: s.Server(h.Resume.Session, h.Resume.Attempt, 1)}
+		"a proof for another handshake": {func(l *liar, s *resume.Secret, h *wire.Hello) *wire.Welcome {
+			return &wire.Welcome{Session: h.Resume.Session, Resumed: true, Proof: s.Server([resume.HashSize]byte{}, h.Resume.Session, h.Resume.Attempt, 0)}
 		}, true},
-		"another session": {func(s *resume.Secret, h *wire.Hello) *wire.Welcome {
+		"a proof for the handshake before the hello": {func(l *liar, s *resume.Secret, h *wire.Hello) *wire.Welcome {
+			return &wire.Welcome{Session: h.Resume.Session, Resumed: true, Proof: s.Server(l.before, h.Resume.Session, h.Resume.Attempt, 0)}
+		}, true},
+		"the client's own proof": {func(l *liar, s *resume.Secret, h *wire.Hello) *wire.Welcome {
+			return &wire.Welcome{Session: h.Resume.Session, Resumed: true, Proof: h.Resume.Proof}
+		}, true},
+		"more than was sent": {func(l *liar, s *resume.Secret, h *wire.Hello) *wire.Welcome {
+			return &wire.Welcome{Session: h.Resume.Session, Resumed: true, Position: 1, Proof: s.Server(l.hash, h.Resume.Session, h.Resume.Attempt, 1)}
+		}, true},
+		"other limits": {func(l *liar, s *resume.Secret, h *wire.Hello) *wire.Welcome {
+			proof := s.Server(l.hash, h.Resume.Session, h.Resume.Attempt, 0)
+			return &wire.Welcome{Session: h.Resume.Session, Resumed: true, MaxMessage: wire.DefaultMaxMessage + 1, Proof: proof}
+		}, true},
+		"another session": {func(l *liar, s *resume.Secret, h *wire.Hello) *wire.Welcome {
 			id := [wire.IDSize]byte{7}
-			return &wire.Welcome{Session: id, Resumed: true, Proof: s.Server(id, h.Resume.Attempt, 0)}
+			return &wire.Welcome{Session: id, Resumed: true, Proof: s.Server(l.hash, id, h.Resume.Attempt, 0)}
 		}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -102,7 +121,7 @@ func TestLies(t *testing.T) {
 				secret, err := resume.NewSecret(first)
 				require.NoError(t, err)
 				l.net.cut()
-				_, hello = l.welcome(func(h *wire.Hello) *wire.Welcome { return lie.say(&secret, h) })
+				_, hello = l.welcome(func(h *wire.Hello) *wire.Welcome { return lie.say(l, &secret, h) })
 				require.EqualValues(t, 1, hello.Resume.Attempt)
 				require.True(t, hello.Resume.Anew)
 				instance := hello.Instance
@@ -193,8 +212,8 @@ func TestLostBeforeItsWelcome(t *testing.T) {
 		l.net.heal()
 		_, hello := l.welcome(func(h *wire.Hello) *wire.Welcome {
 			require.GreaterOrEqual(t, h.Resume.Attempt, uint64(6))
-			require.Equal(t, secret.Client(h.Resume.Session, h.Resume.Attempt, h.Resume.Position), h.Resume.Proof)
-			return &wire.Welcome{Session: h.Resume.Session, Resumed: true, Proof: secret.Server(h.Resume.Session, h.Resume.Attempt, 0)}
+			require.Equal(t, secret.Client(l.before, h.Resume.Session, h.Resume.Attempt, h.Resume.Position), h.Resume.Proof)
+			return &wire.Welcome{Session: h.Resume.Session, Resumed: true, Proof: secret.Server(l.hash, h.Resume.Session, h.Resume.Attempt, 0)}
 		})
 		require.Zero(t, hello.Resume.Position)
 		await(t, alice, session(1))

@@ -1,6 +1,7 @@
 package client_test
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -36,6 +37,13 @@ func TestNoReconnect(t *testing.T) {
 		require.ErrorAs(t, alice.Run(ctx), &lost)
 		require.InDelta(t, 120, time.Since(begun).Seconds(), 4)
 		<-p.Context().Done()
+		for _, ended := range []context.Context{alice.Context(), p.Context()} {
+			var why *client.SessionLostError
+			require.ErrorAs(t, context.Cause(ended), &why)
+			require.Equal(t, 2*time.Minute, why.Grace)
+			require.ErrorIs(t, why, client.ErrSessionLost)
+			require.ErrorContains(t, why, "for as long as it keeps a session, which is 2m0s: ")
+		}
 	})
 }
 
@@ -48,6 +56,7 @@ func TestNoReconnectToAnotherServer(t *testing.T) {
 		var lost *channel.LostError
 		require.ErrorAs(t, err, &lost)
 		require.ErrorIs(t, err, channel.CodeNoSession)
+		require.ErrorIs(t, err, client.ErrSessionLost)
 		require.Empty(t, w.srv.Stats().SessionsBegun)
 	})
 }

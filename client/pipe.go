@@ -24,6 +24,7 @@ type Pipe struct {
 	peer   *channel.Peer
 	safety string
 	id     instance
+	theirs bool // the peer has opened it
 	conn   *durable.Conn
 	here   presence
 
@@ -31,7 +32,8 @@ type Pipe struct {
 
 	// Guarded by client.mu.
 	opening bool      // it is being opened anew
-	away    time.Time // since when it waits for its link; zero if it has one, or this side opened it
+	used    bool      // PipeTo has given it
+	away    time.Time // since when it waits for its link; zero if it has one
 }
 
 // instance is what a pipe stays by when its link is lost: the peer's key and, of the side that opened it, a random number.
@@ -63,6 +65,7 @@ func (c *Client) newPipe(peer *channel.Peer, number [wire.IDSize]byte, lost func
 		if c.byKey[peer.Key] == p {
 			delete(c.byKey, peer.Key)
 		}
+		c.owe(p)
 		c.mu.Unlock()
 		p.conn.Wait()
 	})
@@ -92,7 +95,7 @@ func (p *Pipe) attach(conn *secure.Conn, initiator bool, peerMax uint32) error {
 	if c.isClosed() {
 		p.conn.End(channel.ErrClosed)
 	} else if hop := c.conn.Context(); hop.Err() != nil {
-		p.conn.End(context.Cause(hop)) // it may have been made too late for the client's end to find it
+		p.conn.End(endOfPipes(context.Cause(hop))) // it may have been made too late for the client's end to find it
 	}
 	if err := p.conn.Attach(l); err != nil {
 		return err
@@ -122,6 +125,14 @@ func (p *Pipe) absent() {
 	}
 }
 
+// Away reports whether the pipe is without its peer at the moment, and since when: its session or ours was lost, and a pipe that outlives that has to be opened anew. A
+// peer who has only lost his connection is not away here as long as the server keeps his session, nor is one of a pipe that has ended.
+func (p *Pipe) Away() (since time.Time, away bool) {
+	p.client.mu.Lock()
+	defer p.client.mu.Unlock()
+	return p.away, !p.away.IsZero() && p.alive()
+}
+
 // alive reports whether the pipe goes on, with or without a link at the moment.
 func (p *Pipe) alive() bool { return p.conn.Context().Err() == nil }
 
@@ -145,6 +156,9 @@ func (p *Pipe) Context() context.Context { return p.conn.Context() }
 
 // Send sends body to the peer on a channel; see channel.Conn and Client.Send.
 func (p *Pipe) Send(ctx context.Context, name string, body []byte) error {
+	if err := p.owed(); err != nil {
+		return err
+	}
 	ctx, done := p.within(ctx)
 	defer done()
 	return p.conn.Send(ctx, name, channel.Raw, body)
@@ -152,6 +166,9 @@ func (p *Pipe) Send(ctx context.Context, name string, body []byte) error {
 
 // SendMessage sends a message to the peer; see channel.Conn.
 func (p *Pipe) SendMessage(ctx context.Context, m *channel.Message) error {
+	if err := p.owed(); err != nil {
+		return err
+	}
 	ctx, done := p.within(ctx)
 	defer done()
 	return p.conn.Send(ctx, m.Channel, m.Encoding, m.Body)
@@ -159,6 +176,9 @@ func (p *Pipe) SendMessage(ctx context.Context, m *channel.Message) error {
 
 // SendAcked is Send, and waits until the peer's application has taken the message; see channel.Conn.
 func (p *Pipe) SendAcked(ctx context.Context, name string, body []byte) error {
+	if err := p.owed(); err != nil {
+		return err
+	}
 	ctx, done := p.within(ctx)
 	defer done()
 	return p.conn.SendAcked(ctx, name, channel.Raw, body)
@@ -166,6 +186,9 @@ func (p *Pipe) SendAcked(ctx context.Context, name string, body []byte) error {
 
 // Flush waits until the peer's application has taken everything sent before; see channel.Conn.
 func (p *Pipe) Flush(ctx context.Context) error {
+	if err := p.owed(); err != nil {
+		return err
+	}
 	ctx, done := p.within(ctx)
 	defer done()
 	return p.conn.Flush(ctx)

@@ -20,7 +20,7 @@ var errNewLink = errors.New("the pipe was opened anew")
 
 // reopen opens a pipe of ours anew that has lost its link.
 func (c *Client) reopen(p *Pipe) {
-	p.present()
+	p.absent()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed || p.opening {
@@ -38,7 +38,7 @@ func (p *Pipe) reopen() {
 	for p.missing() {
 		err := p.openAgain()
 		switch {
-		case err == nil:
+		case err == nil, c.conn.Context().Err() != nil:
 			continue
 		case finalForPipe(err):
 			p.conn.End(err)
@@ -82,7 +82,8 @@ func (p *Pipe) openAgain() error {
 	return p.attachTo(conn, &w)
 }
 
-// finalForPipe reports whether an attempt's error says that no later one will do better.
+// finalForPipe reports whether an attempt's error says that no later one will do better. It is for a peer who was there: that there is no such name says a server, too, that keeps
+// names in memory alone and was restarted, until the peer is back.
 func finalForPipe(err error) bool {
 	var changed *keys.ChangedKeyError
 	var refused *channel.Error
@@ -93,8 +94,8 @@ func finalForPipe(err error) bool {
 		return false
 	}
 	switch refused.Code {
-	case channel.CodeClosed, channel.CodeShutdown, channel.CodeLimit, channel.CodeTimeout, channel.CodeCanceled, channel.CodeNotConnected,
-		channel.CodeBusy, channel.CodeGone:
+	case channel.CodeClosed, channel.CodeShutdown, channel.CodeLimit, channel.CodeTimeout, channel.CodeCanceled, channel.CodeUnknownPeer,
+		channel.CodeNotConnected, channel.CodeBusy, channel.CodeGone:
 		return false
 	}
 	return true

@@ -2,6 +2,7 @@ package client_test
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -61,9 +62,19 @@ func testPipeReopened(t *testing.T, opener bool, delivery client.Delivery) {
 	await(t, gone, phase(client.Resuming))
 	<-time.After(15 * time.Second)
 	// The session is gone, and so is the link of the pipe at the end that is connected.
+	there := map[*client.Pipe]bool{p: !opener, q: opener}
+	for c, watches := range there {
+		since, away := c.Away()
+		require.Equal(t, watches, away)
+		require.True(t, !away || time.Since(since) < 6*time.Second)
+	}
 	lost.fail(false)
 	await(t, gone, session(2))
 	<-time.After(5 * time.Second) // all are back
+	for c := range there {
+		_, away := c.Away()
+		require.False(t, away)
+	}
 	for i, c := range map[*client.Pipe]*record{p: &atBob, q: &atAlice} {
 		require.NoError(t, i.SendAcked(ctx, "up", numbered(1, 0)))
 		require.NoError(t, i.Send(ctx, "up", numbered(2, 0)))
@@ -157,6 +168,8 @@ func TestPipeWithoutItsPeer(t *testing.T) {
 		<-p.Context().Done()
 		require.InDelta(t, 70, time.Since(begun).Seconds(), 2)
 		require.ErrorIs(t, context.Cause(p.Context()), channel.CodeGone)
+		_, away := p.Away()
+		require.False(t, away)
 		require.Empty(t, alice.Pipes())
 		// The other end has its default of two minutes, which begin when its client gives the session up.
 		<-q.Context().Done()
@@ -211,6 +224,76 @@ func TestPipeRefusedAnew(t *testing.T) {
 	})
 }
 
+// TestPipeToSomebodyForgotten reaches the server before the peer does: one that keeps names in memory does not know his yet.
+func TestPipeToSomebodyForgotten(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		ctx := t.Context()
+		w := newWorld(t, nil, "alice", "bob")
+		w.stop()
+		w.own.Open, w.own.Clients = true, nil
+		w.serve("hub:1", nil)
+		bobs, forBob := w.apart()
+		alice, bob := w.dial("alice", nil), w.dial("bob", forBob)
+		_, err := alice.OpenPipe(ctx, "nobody")
+		require.ErrorIs(t, err, channel.CodeUnknownPeer)
+		p, err := alice.OpenPipe(ctx, "bob")
+		require.NoError(t, err)
+		q, err := bob.AcceptPipe(ctx)
+		require.NoError(t, err)
+		bobs.fail(true)
+		w.restart(nil)
+		await(t, alice, session(2))
+		_, err = alice.OpenPipe(ctx, "bob")
+		require.ErrorIs(t, err, channel.CodeUnknownPeer)
+		<-time.After(30 * time.Second)
+		bobs.fail(false)
+		require.NoError(t, p.Send(ctx, "up", numbered(0, 0)))
+		m, err := q.Receive(ctx)
+		require.NoError(t, err)
+		require.Equal(t, numbered(0, 0), m.Body)
+	})
+}
+
+// TestPipesEndWithTheSession has the server end the opener's session or the other's: for the pipe that is a loss, and not the peer's word.
+func TestPipesEndWithTheSession(t *testing.T) {
+	for _, never := range []bool{true, false} {
+		for _, taken := range []bool{true, false} {
+			bubble(t, func(t *testing.T) {
+				ctx := t.Context()
+				w := newWorld(t, nil, "alice", "bob")
+				alice, bob := w.dial("alice", func(c *client.Config) { c.NoReconnect = never }), w.dial("bob", nil)
+				p, err := alice.OpenPipe(ctx, "bob")
+				require.NoError(t, err)
+				q, err := bob.AcceptPipe(ctx)
+				require.NoError(t, err)
+				require.NoError(t, p.Send(ctx, "up", nil))
+				require.NoError(t, alice.Send(ctx, "up", nil))
+				if taken {
+					_, err = q.Receive(ctx)
+					require.NoError(t, err)
+					require.NoError(t, p.Flush(ctx))
+				}
+				sess, ok := w.srv.Session("alice")
+				require.True(t, ok)
+				_ = sess.CloseWithReason(channel.CodeKicked, "go")
+				<-p.Context().Done()
+				err = context.Cause(p.Context())
+				var gap *channel.GapError
+				require.Equal(t, !taken, errors.As(err, &gap))
+				if !taken {
+					require.Equal(t, []channel.ChannelGap{{Channel: "up", Sent: 1}}, gap.Channels)
+					err = gap.Err
+				}
+				lost, ok := err.(*channel.LostError)
+				require.True(t, ok, "%v", err)
+				closed, ok := lost.Err.(*channel.CloseError)
+				require.True(t, ok, "%v", err)
+				require.Equal(t, channel.CloseError{Code: channel.CodeKicked, Text: "go"}, *closed)
+			})
+		}
+	}
+}
+
 // TestWaitingPipesHaveTheirPlace counts those that wait for their peer, and a peer that comes back once.
 func TestWaitingPipesHaveTheirPlace(t *testing.T) {
 	bubble(t, func(t *testing.T) {
@@ -262,6 +345,9 @@ func TestRestartedPeer(t *testing.T) {
 		require.NoError(t, err)
 		go p.Run(ctx)
 		synctest.Wait()
+		var gap *channel.GapError
+		require.ErrorAs(t, bob.SendTo(ctx, "alice", "up", nil), &gap)
+		require.Equal(t, []channel.ChannelGap{{Channel: "x", Sent: 1}}, gap.Channels)
 		require.NoError(t, bob.SendTo(ctx, "alice", "up", numbered(0, 0)))
 		require.Equal(t, upTo(1), at.taken())
 		require.Len(t, bob.Pipes(), 2)

@@ -2,7 +2,6 @@ package client
 
 import (
 	"context"
-	"fmt"
 	"math/rand/v2"
 	"net"
 	"sync"
@@ -23,6 +22,9 @@ type session struct {
 	secret resume.Secret
 	id     [wire.IDSize]byte
 
+	// What the first welcome said, and each that resumes says again.
+	maxMessage, features uint32
+
 	attempt uint64 // of the last token
 	grace   time.Duration
 	dead    bool // it cannot be resumed any more
@@ -40,7 +42,7 @@ type session struct {
 
 // newSession makes the session of a welcome, and what its link is to run over. bell is rung when its connection is lost.
 func newSession(conn *secure.Conn, w *wire.Welcome, cfg *Config, bell func()) (*session, net.Conn, error) {
-	s := &session{id: w.Session, began: time.Now()}
+	s := &session{id: w.Session, maxMessage: w.MaxMessage, features: w.Features, began: time.Now()}
 	s.connected(w, cfg)
 	if w.Features&wire.FeatureResume == 0 {
 		return s, conn, nil
@@ -59,7 +61,7 @@ func newSession(conn *secure.Conn, w *wire.Welcome, cfg *Config, bell func()) (*
 		},
 		Retry: func(d time.Duration) {
 			s.mu.Lock()
-			s.retry = time.Now().Add(d)
+			s.retry = time.Now().Add(min(d, mostRetry))
 			s.mu.Unlock()
 		},
 	})
@@ -78,18 +80,18 @@ func (s *session) connected(w *wire.Welcome, cfg *Config) {
 	s.renewBytes = uint64(float64(cfg.RenewBytes) * less)
 }
 
-// token asks the server to go on with the session.
-func (s *session) token(position uint64, anew bool) *wire.Token {
+// token asks the server to go on with the session, in the handshake that has the hash before the token.
+func (s *session) token(hash [resume.HashSize]byte, position uint64, anew bool) *wire.Token {
 	s.attempt++
 	return &wire.Token{
 		Anew: anew, Session: s.id, Attempt: s.attempt, Position: position,
-		Proof: s.secret.Client(s.id, s.attempt, position),
+		Proof: s.secret.Client(hash, s.id, s.attempt, position),
 	}
 }
 
-// proven reports whether the welcome that resumed the session came from who has its secret.
-func (s *session) proven(w *wire.Welcome) bool {
-	return resume.Equal(w.Proof, s.secret.Server(s.id, s.attempt, w.Position))
+// proven reports whether the welcome that resumed the session came from who has its secret, and over this connection.
+func (s *session) proven(conn *secure.Conn, w *wire.Welcome) bool {
+	return resume.Equal(w.Proof, s.secret.Server([resume.HashSize]byte(conn.HandshakeHash()), s.id, s.attempt, w.Position))
 }
 
 // away reports whether the connection is lost, and since when. It is not before it is known why.
@@ -135,7 +137,7 @@ func (s *session) cause() error {
 	return s.lost
 }
 
-// comeBackIn is how long the server asked us to wait, 0 if it did not.
+// comeBackIn is how long the server asked us to wait, mostRetry at most, 0 if it did not ask.
 func (s *session) comeBackIn() time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -167,7 +169,7 @@ func (s *session) expire(late time.Duration, last error) bool {
 	if !away || time.Since(since) < s.grace+late {
 		return false
 	}
-	s.fail(fmt.Errorf("the server could not be reached for as long as it keeps a session, which is %v: %w", s.grace, last))
+	s.fail(&SessionLostError{Grace: s.grace, Err: last})
 	return true
 }
 

@@ -139,7 +139,11 @@ func TestHopeIsOver(t *testing.T) {
 		begun := time.Now()
 		var lost *channel.LostError
 		require.ErrorAs(t, <-got, &lost)
-		require.ErrorContains(t, lost, "2m0s")
+		require.ErrorIs(t, lost, client.ErrSessionLost)
+		var why *client.SessionLostError
+		require.ErrorAs(t, lost, &why)
+		require.Equal(t, 2*time.Minute, why.Grace)
+		require.ErrorIs(t, why, errDown)
 		require.InDelta(t, 150, time.Since(begun).Seconds(), 4)
 		s := await(t, alice, phase(client.Connecting))
 		require.ErrorIs(t, s.Err, errDown)
@@ -166,11 +170,24 @@ func TestDrainedServer(t *testing.T) {
 	})
 }
 
+// TestLongAway is asked to stay away for a day, and looks sooner.
+func TestLongAway(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t, func(s *server.Server) { s.ReturnAfter = 24 * time.Hour }, "alice")
+		alice := w.dial("alice", nil)
+		begun := time.Now()
+		require.NoError(t, w.srv.Shutdown(t.Context()))
+		w.restart(nil)
+		await(t, alice, session(2))
+		require.InDelta(t, 10, time.Since(begun).Minutes(), 0.1)
+	})
+}
+
 // TestCloseCodes has the server end sessions for all kinds of reasons.
 func TestCloseCodes(t *testing.T) {
 	for code, back := range map[channel.Code]bool{
-		channel.CodeShutdown: true, channel.CodeLimit: true, channel.CodeTimeout: true,
-		channel.CodeClosed: false, channel.CodeInternal: false, channel.CodeKicked: false, channel.CodeBusy: false, channel.CodeRevoked: false, 256: false, 999: false,
+		channel.CodeShutdown: true, channel.CodeLimit: true, channel.CodeTimeout: true, channel.CodeBusy: true, channel.CodeNoSession: true,
+		channel.CodeClosed: false, channel.CodeInternal: false, channel.CodeKicked: false, channel.CodeRevoked: false, 256: false, 999: false,
 	} {
 		bubble(t, func(t *testing.T) {
 			w := newWorld(t, nil, "alice")

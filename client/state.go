@@ -44,8 +44,8 @@ type State struct {
 	// Phase says whether there is a connection, and if not, what is done about it.
 	Phase Phase
 
-	// Session is the number of the session, 1 for the first. A higher one is a new session: what was under way in the one before has come to an end. The server, too, knows
-	// nothing of it any more, unless it was sent with AtLeastOnce.
+	// Session is the number of the session, 1 for the first. A higher one is a new session: requests and streams of the one before have ended, and of messages that were under way
+	// Config.Delivery says what becomes.
 	Session int
 
 	// Since is when the phase began.

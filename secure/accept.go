@@ -15,10 +15,11 @@ import (
 // Pending is an initiator that has proven its key and waits for a verdict.
 // Exactly one of Welcome, Refuse and Close must be called.
 type Pending struct {
-	c       *Conn
-	cfg     *Config
-	hello   []byte
-	decided atomic.Bool
+	c         *Conn
+	cfg       *Config
+	hello     []byte
+	helloHash [noise.HashSize]byte // before message 3
+	decided   atomic.Bool
 }
 
 // Accept runs the responder's side on conn up to message 3. It takes conn
@@ -136,6 +137,7 @@ func (p *Pending) finish(ctx context.Context, conn net.Conn, hs *noise.Handshake
 		return violation("bytes between message 3 and the verdict")
 	}
 	return p.cfg.Gate.run(ctx, func() error {
+		p.helloHash = hs.Hash()
 		if p.hello, err = hs.ReadMessage(nil, buf[lengthSize:size]); err != nil {
 			return handshakeError(err)
 		}
@@ -159,6 +161,15 @@ func (p *Pending) PeerKey() keys.PublicKey { return p.c.peer }
 // that only mean what the holder of PeerKey wants them to. The slice is the
 // caller's.
 func (p *Pending) Hello() []byte { return p.hello }
+
+// HelloHash returns the 32 bytes that the initiator's Config.HelloFor was given:
+// the hash of the handshake before message 3, to check what in the hello is
+// bound to it. The slice is the caller's.
+func (p *Pending) HelloHash() []byte { return append([]byte{}, p.helloHash[:]...) }
+
+// HandshakeHash returns what Conn.HandshakeHash will on both sides, for a
+// welcome that is bound to this handshake. The slice is the caller's.
+func (p *Pending) HandshakeHash() []byte { return p.c.HandshakeHash() }
 
 // RemoteAddr returns the address of the underlying connection.
 func (p *Pending) RemoteAddr() net.Addr { return p.c.RemoteAddr() }

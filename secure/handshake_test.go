@@ -117,6 +117,7 @@ func TestBadConfig(t *testing.T) {
 		"no key":   {VerifyPeer: anyKey},
 		"no check": {Key: k},
 		"hello":    {Key: k, VerifyPeer: anyKey, Hello: make([]byte, MaxHello+1)},
+		"hellos":   {Key: k, VerifyPeer: anyKey, Hello: []byte{}, HelloFor: func([]byte) ([]byte, error) { return nil, nil }},
 		"timeout":  {Key: k, VerifyPeer: anyKey, Timeout: -1},
 		"name":     {Key: k, VerifyPeer: anyKey, Pipe: &Binding{Opener: long}},
 	} {

@@ -24,8 +24,10 @@ func Initiate(ctx context.Context, conn net.Conn, cfg *Config) (*Conn, error) {
 	case err != nil:
 	case cfg.VerifyPeer == nil:
 		err = errors.New("secure: Config.VerifyPeer is required")
+	case cfg.Hello != nil && cfg.HelloFor != nil:
+		err = errors.New("secure: there is Config.Hello and Config.HelloFor")
 	case len(cfg.Hello) > MaxHello:
-		err = fmt.Errorf("secure: Config.Hello is longer than %d bytes", MaxHello)
+		err = errLongHello
 	}
 	if err != nil {
 		conn.Close()
@@ -87,8 +89,12 @@ func initiate(ctx context.Context, conn net.Conn, cfg *Config) (*Conn, error) {
 	if err := cfg.VerifyPeer(peer); err != nil {
 		return nil, &PeerKeyError{Key: peer, Err: err}
 	}
+	hello, err := cfg.hello(hs)
+	if err != nil {
+		return nil, err
+	}
 	err = cfg.Gate.run(ctx, func() (err error) {
-		out, err = frame(nil, func(b []byte) ([]byte, error) { return hs.WriteMessage(b, cfg.Hello) })
+		out, err = frame(nil, func(b []byte) ([]byte, error) { return hs.WriteMessage(b, hello) })
 		if err != nil {
 			return handshakeError(err)
 		}
@@ -102,6 +108,24 @@ func initiate(ctx context.Context, conn net.Conn, cfg *Config) (*Conn, error) {
 		return nil, fmt.Errorf("secure: sending message 3: %w", err)
 	}
 	return established(conn, cfg.Key.Public(), peer, res, true), nil
+}
+
+var errLongHello = fmt.Errorf("secure: the hello is longer than %d bytes", MaxHello)
+
+// hello is what message 3 carries, after message 2.
+func (c *Config) hello(hs *noise.HandshakeState) ([]byte, error) {
+	if c.HelloFor == nil {
+		return c.Hello, nil
+	}
+	hash := hs.Hash()
+	hello, err := c.HelloFor(hash[:])
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("secure: making the hello: %w", err)
+	case len(hello) > MaxHello:
+		return nil, errLongHello
+	}
+	return hello, nil
 }
 
 // readMessage2 reads message 2, or finds out that there will be none.

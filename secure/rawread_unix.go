@@ -57,7 +57,7 @@ func (raw *rawRead) fill(size int) error {
 	case raw.n == 0:
 		return io.EOF
 	}
-	raw.in.w += raw.n
+	raw.in.came(raw.n)
 	return nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"sync/atomic"
 
 	"github.com/pysock/pysock/secure/internal/noise"
 )
@@ -21,6 +22,8 @@ import (
 type reader struct {
 	conn net.Conn
 	raw  *rawRead // nil: use conn.Read
+
+	received atomic.Uint64 // bytes that were read
 
 	mu    sync.Mutex
 	keys  *noise.CipherState
@@ -129,7 +132,7 @@ func (in *reader) fill(size int) (err error) {
 	// A Reader may return nothing without an error, but not for ever.
 	for range 100 {
 		n, err := in.conn.Read(in.buf[in.w:])
-		in.w += n
+		in.came(n)
 		if n > 0 {
 			if err != nil && !isDeadline(err) {
 				in.late = err
@@ -141,6 +144,12 @@ func (in *reader) fill(size int) (err error) {
 		}
 	}
 	return io.ErrNoProgress
+}
+
+// came notes n bytes more in buf.
+func (in *reader) came(n int) {
+	in.w += n
+	in.received.Add(uint64(n))
 }
 
 // room makes place for a record of size bytes, before a read that may block:

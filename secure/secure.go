@@ -18,6 +18,11 @@
 // by then. The responder learns the initiator's key and hello with message 3
 // and answers with a verdict, the first record there is.
 //
+// Whoever has the keys of both sides can be in the middle, with a handshake to
+// each. A proof by a secret that only the two have is not passed on by that if
+// it covers the hash of the handshake: see Config.HelloFor and
+// Pending.HandshakeHash.
+//
 // What this gives: both sides are who their keys say; what is said is secret
 // and unaltered, also from someone who records it today and has both identity
 // keys or a quantum computer later; identities are hidden from observers. What
@@ -68,6 +73,16 @@ type Config struct {
 	// Hello is what the initiator says about itself, at most MaxHello bytes.
 	// It is encrypted to a responder whose key VerifyPeer has accepted.
 	Hello []byte
+
+	// HelloFor makes the hello in the place of Hello, which must then be empty:
+	// for one that holds a proof, which should be good in this handshake only,
+	// or that should be as new as can be. It is called once, after VerifyPeer
+	// has accepted and before message 3 is made, and runs within Timeout. hash
+	// is that of the handshake so far, 32 bytes that are the same on both sides
+	// (Pending.HelloHash) and differ for every handshake; they are public. What
+	// it returns is not kept, nor is hash. An error, or more than MaxHello
+	// bytes, ends the handshake; Initiate's error then wraps it.
+	HelloFor func(hash []byte) ([]byte, error)
 
 	// VerifyPeer decides about the responder's key, for the initiator only,
 	// which must set it. An error ends the handshake as a *PeerKeyError

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/pysock/pysock/channel"
+	"github.com/pysock/pysock/internal/resume"
 	"github.com/pysock/pysock/internal/wire"
 )
 
@@ -16,14 +17,17 @@ import (
 type badToken struct {
 	as     string // who comes; alice if empty
 	change func(*wire.Token)
-	forge  func(*wire.Token) // after the proof
-	code   channel.Code      // 0 for a new session
+	forge  func(*wire.Token)            // after the proof
+	hash   func(*[resume.HashSize]byte) // before it
+	code   channel.Code                 // 0 for a new session
 }
 
 var badTokens = map[string]badToken{
 	"a wrong proof":                         {forge: func(t *wire.Token) { t.Proof[31] ^= 1 }, code: channel.CodeNoSession},
 	"a proof for another position":          {forge: func(t *wire.Token) { t.Position-- }, code: channel.CodeNoSession},
 	"a proof for another attempt":           {forge: func(t *wire.Token) { t.Attempt++ }, code: channel.CodeNoSession},
+	"a proof for another handshake":         {hash: func(h *[resume.HashSize]byte) { h[0] ^= 1 }, code: channel.CodeNoSession},
+	"a proof for no handshake":              {hash: func(h *[resume.HashSize]byte) { clear(h[:]) }, code: channel.CodeNoSession},
 	"a wrong proof, anew":                   {change: func(t *wire.Token) { t.Anew = true }, forge: func(t *wire.Token) { t.Proof[0] ^= 1 }, code: channel.CodeNoSession},
 	"another key":                           {as: "bob", code: channel.CodeNoSession},
 	"another key, anew":                     {as: "bob", change: func(t *wire.Token) { t.Anew = true }, code: channel.CodeNoSession},
@@ -65,14 +69,20 @@ func TestBadTokens(t *testing.T) {
 
 					m.attempt = 1
 					token := m.token(position, c.change)
-					if c.forge != nil {
-						c.forge(token)
-					}
 					comes := &member{w: w, name: "alice"}
 					if c.as != "" {
 						comes.name = c.as
 					}
-					conn, welcome, err := comes.show(token)
+					conn, welcome, err := comes.show(func(hash [resume.HashSize]byte) *wire.Token {
+						if c.hash != nil {
+							c.hash(&hash)
+						}
+						k := token(hash)
+						if c.forge != nil {
+							c.forge(k)
+						}
+						return k
+					})
 					if c.code == 0 {
 						require.NoError(t, err)
 						require.False(t, welcome.Resumed)
@@ -108,7 +118,7 @@ func TestBadAcknowledgement(t *testing.T) {
 	inHub(t, nil, func(t *testing.T, w *bubble, got *received) {
 		bob := w.member("bob", nil)
 		alice := &member{w: w, name: "alice"}
-		conn, _, err := alice.show(nil)
+		conn, _, err := alice.shake(t.Context(), offer)
 		require.NoError(t, err)
 		sess := alice.session()
 		_, err = conn.Write([]byte{1, 0, 0, 0, 0, 0, 1, 0, 0}) // ACK 65536

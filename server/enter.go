@@ -43,6 +43,13 @@ func (s *Server) begin(h *handshake, pending *secure.Pending, hello *wire.Hello)
 		s.refuse(h.ctx, pending, err)
 		return
 	}
+	if claims {
+		// Known before anybody has to make room for one who is not let in.
+		if err := s.names.claimable(peer.Name, peer.Key, time.Now()); err != nil {
+			s.refuse(h.ctx, pending, err)
+			return
+		}
+	}
 	peer.Addr = h.conn.RemoteAddr()
 	sess := s.newSession(peer, hello)
 	// The session is entered before the client hears that it is in: whoever learns from that client that it is here can reach it.
@@ -89,10 +96,7 @@ func (s *Server) newSession(peer *channel.Peer, hello *wire.Hello) *Session {
 
 // welcome is what the client of a session is told.
 func (s *Server) welcome(sess *Session) *wire.Welcome {
-	w := &wire.Welcome{MaxMessage: s.maxMessage(), Name: sess.peer.Name}
-	if sess.sequences != nil {
-		w.Record = sess.sequences.books.Record()
-	}
+	w := &wire.Welcome{MaxMessage: s.maxMessage(), Name: sess.peer.Name, Record: sess.record}
 	if sess.resumable {
 		w.Features, w.Session = wire.FeatureResume, sess.id
 		seconds := s.grace / time.Second

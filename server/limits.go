@@ -2,6 +2,7 @@ package server
 
 import (
 	"github.com/pysock/pysock/internal/flow"
+	"github.com/pysock/pysock/internal/link"
 	"github.com/pysock/pysock/internal/resume"
 	"github.com/pysock/pysock/internal/wire"
 )
@@ -19,14 +20,17 @@ import (
 //	                + MaxStreams × StreamWindow             received on streams of the server's application
 //	                + MaxPipes × 2 × PipeWindow             relayed, waiting for the other end
 //	                + 1 MiB + MaxMessage                    waiting to be sent
+//	                + 1,024 × 3 KiB                         channels that the server's application sends on
 //	                + ResumeBuffer                          sent, and kept until the client's side has it
-//	                + 2 × 512 KiB                           sequences of its instance, and of one that is not there
+//	                + 2 × 960 KiB                           sequences of its instance, and of one that is not there
 //	                + 1 KiB )                               a session that has ended, and why
 //
 // which Memory computes. The factor of 4 is what the smallest messages take in memory for each byte that they cost in credit. A session that is idle holds the 16 KiB; one whose peers read holds little more.
+// Not in it is what handlers hold, and 8 bytes for each message that the application has sent to a client that reads and does not say that it takes, at most 1 MiB for each channel
+// and 4 MiB of messages.
 type Limits struct {
 	// MaxSessions is how many sessions there may be at once, transient ones and those of clients that are away included; 0 for 10,000. One more
-	// lets the one end that has been away longest, with CodeLimit; if none is away it is refused with CodeLimit.
+	// lets the one end that has been away longest, with CodeLimit, rather one of which no handler runs; if none is away, or its handlers do not return within a second, it is refused with CodeLimit.
 	// A session counts until its connection has ended and its handlers have returned. The server also remembers, for Server.Grace, at most so many sequences of
 	// instances without a session, and so many sessions that have ended and why, the newest; of one key MaxTransient of each.
 	MaxSessions int
@@ -53,7 +57,8 @@ type Limits struct {
 	// StreamWindow is how much a stream may hold that the server's application has not read, in bytes; 0 for 256 KiB.
 	StreamWindow int
 
-	// MaxPipes is how many pipes one client may have open, those that others opened to it included; 0 for 64.
+	// MaxPipes is how many pipes one client may have open, those that others opened to it included; 0 for 64. Of one opener at most 4 wait for the other to answer, those included that it has given up
+	// and that the other, who may be away, does not know of yet. These count for both.
 	MaxPipes int
 
 	// PipeWindow is how much of each direction of a pipe may wait in the server for a client that does not read, in bytes; 0 for 256 KiB, at
@@ -71,8 +76,8 @@ const (
 	handshakeMemory = 32 << 10
 	sessionMemory   = 16 << 10
 	queueMemory     = 1 << 20
-	booksMemory     = wire.MaxChannels * 512 // a name, its numbers and their places in maps
-	smallest        = 4                      // bytes of memory for each byte of credit, of empty messages
+	sendMemory      = wire.MaxChannels * 3 << 10 // a channel, its numbers and a piece of queue each
+	smallest        = 4                          // bytes of memory for each byte of credit, of empty messages
 )
 
 func (l Limits) withDefaults() Limits {
@@ -105,8 +110,9 @@ func (l Limits) Memory() int64 {
 		l.MaxStreams*l.StreamWindow +
 		l.MaxPipes*2*l.PipeWindow +
 		queueMemory + l.MaxMessage +
+		sendMemory +
 		l.ResumeBuffer +
-		2*booksMemory +
+		2*link.BooksMemory +
 		graveMemory
 	return 2*int64(l.MaxHandshakes)*handshakeMemory + int64(l.MaxSessions)*int64(session)
 }

@@ -3,6 +3,7 @@ package server_test
 import (
 	"context"
 	"errors"
+	"net"
 	"slices"
 	"sync"
 	"testing"
@@ -17,6 +18,7 @@ import (
 	"github.com/pysock/pysock/internal/resume"
 	"github.com/pysock/pysock/internal/testworld"
 	"github.com/pysock/pysock/internal/wire"
+	"github.com/pysock/pysock/keys"
 	"github.com/pysock/pysock/secure"
 	"github.com/pysock/pysock/server"
 )
@@ -79,6 +81,9 @@ func (m *member) leave() {
 	m.link.Wait()
 }
 
+// offer makes a hello of one that can resume.
+func offer(h *wire.Hello) { h.Features = wire.FeatureResume }
+
 // shake makes a connection and its handshake.
 func (m *member) shake(ctx context.Context, change func(*wire.Hello)) (*secure.Conn, wire.Welcome, error) {
 	raw, err := m.w.tryDial()
@@ -92,20 +97,57 @@ func (m *member) shake(ctx context.Context, change func(*wire.Hello)) (*secure.C
 	return conn, welcome, err
 }
 
+// asker makes the token of a hello, for the handshake that has the hash before it.
+type asker func(hash [resume.HashSize]byte) *wire.Token
+
 // token is one that takes the session up again, but for what change, which may be nil, has done to it before the proof.
-func (m *member) token(position uint64, change func(*wire.Token)) *wire.Token {
+func (m *member) token(position uint64, change func(*wire.Token)) asker {
 	m.attempt++
 	t := &wire.Token{Session: m.welcome.Session, Attempt: m.attempt, Position: position}
 	if change != nil {
 		change(t)
 	}
-	t.Proof = m.secret.Client(t.Session, t.Attempt, t.Position)
-	return t
+	return func(hash [resume.HashSize]byte) *wire.Token {
+		t.Proof = m.secret.Client(hash, t.Session, t.Attempt, t.Position)
+		return t
+	}
+}
+
+// ask is testworld.Enter for a client that comes with a token.
+func ask(ctx context.Context, raw net.Conn, file *keys.File, token asker) (*secure.Conn, wire.Welcome, error) {
+	conn, err := secure.Initiate(ctx, raw, &secure.Config{
+		Key: file.Private, VerifyPeer: func(keys.PublicKey) error { return nil },
+		HelloFor: func(hash []byte) ([]byte, error) {
+			h := wire.Hello{MaxMessage: wire.DefaultMaxMessage, Name: file.Name, Features: wire.FeatureResume, Resume: token([resume.HashSize]byte(hash))}
+			return h.Append(nil)
+		},
+	})
+	if err != nil {
+		return nil, wire.Welcome{}, err
+	}
+	welcome, err := wire.ParseWelcome(conn.Welcome())
+	if err != nil {
+		conn.CloseNow()
+	}
+	return conn, welcome, err
 }
 
 // show comes with a token, and nothing more. A session that is welcomed goes on without its client.
-func (m *member) show(t *wire.Token) (*secure.Conn, wire.Welcome, error) {
-	return m.shake(context.Background(), func(h *wire.Hello) { h.Features, h.Resume = wire.FeatureResume, t })
+func (m *member) show(token asker) (*secure.Conn, wire.Welcome, error) {
+	return m.showIn(context.Background(), token)
+}
+
+// showIn is show with a ctx.
+func (m *member) showIn(ctx context.Context, token asker) (*secure.Conn, wire.Welcome, error) {
+	raw, err := m.w.tryDial()
+	if err != nil {
+		return nil, wire.Welcome{}, err
+	}
+	conn, welcome, err := ask(ctx, raw, m.w.files[m.name], token)
+	if err == nil {
+		m.raw = raw
+	}
+	return conn, welcome, err
 }
 
 // comeBack resumes.
@@ -115,13 +157,12 @@ func (m *member) comeBack() error { return m.comeBackIn(context.Background()) }
 func (m *member) comeBackIn(ctx context.Context) error {
 	over := m.conn.Handover()
 	defer over.Abort()
-	t := m.token(over.Position(), nil)
-	conn, welcome, err := m.shake(ctx, func(h *wire.Hello) { h.Features, h.Resume = wire.FeatureResume, t })
+	conn, welcome, err := m.showIn(ctx, m.token(over.Position(), nil))
 	if err != nil {
 		return err
 	}
-	proof := m.secret.Server(t.Session, t.Attempt, welcome.Position)
-	if !welcome.Resumed || welcome.Session != t.Session || !resume.Equal(proof, welcome.Proof) {
+	proof := m.secret.Server([resume.HashSize]byte(conn.HandshakeHash()), m.welcome.Session, m.attempt, welcome.Position)
+	if !welcome.Resumed || welcome.Session != m.welcome.Session || !resume.Equal(proof, welcome.Proof) {
 		conn.CloseNow()
 		return errors.New("the server's welcome does not go on with the session")
 	}

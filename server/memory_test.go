@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/pysock/pysock/channel"
+	"github.com/pysock/pysock/internal/link"
 	"github.com/pysock/pysock/internal/memnet"
 	"github.com/pysock/pysock/internal/testworld"
 	"github.com/pysock/pysock/internal/wire"
@@ -36,6 +37,14 @@ func TestMemoryOfWhoIsAway(t *testing.T) {
 		alice, bob := w.member("alice", nil), w.member("bob", nil)
 		sess := alice.session()
 		synctest.Wait()
+		pipes := make([]*link.Stream, limits.MaxPipes)
+		for i := range pipes {
+			var err error
+			pipes[i], err = bob.link.OpenPipe(wire.PipeOpen{ID: [16]byte{byte(i)}, Opener: "bob", Target: "alice"})
+			require.NoError(t, err)
+			<-alice.pipes
+			synctest.Wait()
+		}
 		before := inUse()
 		alice.cut()
 		alice.leave() // its process has died
@@ -52,9 +61,7 @@ func TestMemoryOfWhoIsAway(t *testing.T) {
 				}
 			})
 		}
-		for i := range limits.MaxPipes {
-			p, err := bob.link.OpenPipe(wire.PipeOpen{ID: [16]byte{byte(i)}, Opener: "bob", Target: "alice"})
-			require.NoError(t, err)
+		for _, p := range pipes {
 			offering.Go(func() {
 				for {
 					n, err := p.Write(make([]byte, 16<<10))

@@ -133,41 +133,68 @@ func (n *Names) Claim(name string, key keys.PublicKey, now time.Time) error {
 	return n.save(b)
 }
 
+// claimable is Claim without taking anything: its error, but for that of the file.
+func (n *Names) claimable(name string, key keys.PublicKey, now time.Time) error {
+	fold, err := checkOpenName(name)
+	if err != nil {
+		return &channel.Error{Code: channel.CodeBadName, Text: clip(err.Error())}
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	_, err = n.makeWay(&entry{name: name, fold: fold, key: key, seen: dayOf(now)}, false)
+	return err
+}
+
 // claim is Claim in memory. It returns the batch that the caller is to wait for. Call it with mu held.
 func (n *Names) claim(e *entry) (*batch, error) {
-	if n.closed {
-		return nil, errNamesClosed
+	old, err := n.makeWay(e, true)
+	if err != nil {
+		return nil, err
 	}
-	today := e.seen
-	if old := n.byName[e.name]; old != nil && old.key == e.key {
+	if old != nil {
 		// A clock that went back must not make the visit count for less: the name would be gone once the clock is right.
-		if today > old.seen {
-			old.seen = today
+		if e.seen > old.seen {
+			old.seen = e.seen
 			n.spoil()
 		}
 		return old.saving, nil
 	}
+	n.put(e)
+	e.saving = n.change(func() { n.remove(e) })
+	return e.saving, nil
+}
+
+// makeWay finds out whether the key may have the name, and the entry by which it has it already. With clear it removes what is in the way. Call it with mu held.
+func (n *Names) makeWay(e *entry, clear bool) (old *entry, err error) {
+	if n.closed {
+		return nil, errNamesClosed
+	}
+	if old := n.byName[e.name]; old != nil && old.key == e.key {
+		return old, nil
+	}
 	mine, alike := n.byKey[e.key], n.byFold[e.fold]
 	switch {
-	case mine != nil && !n.expired(mine, today):
+	case mine != nil && !n.expired(mine, e.seen):
 		return nil, &channel.Error{Code: channel.CodeNameTaken, Text: fmt.Sprintf("this key's name here is %q", mine.name)}
-	case alike == nil || n.expired(alike, today):
+	case alike == nil || n.expired(alike, e.seen):
 	case alike.name == e.name:
 		return nil, &channel.Error{Code: channel.CodeNameTaken}
 	default:
 		return nil, &channel.Error{Code: channel.CodeNameTaken, Text: "it looks like another client's name"}
 	}
-	n.remove(mine)
-	n.remove(alike)
+	if clear {
+		n.remove(mine)
+		n.remove(alike)
+	} else if mine != nil || alike != nil {
+		return nil, nil // they give their place
+	}
 	if len(n.byName) >= n.max {
-		n.sweep(today)
+		n.sweep(e.seen)
 	}
 	if len(n.byName) >= n.max {
 		return nil, &channel.Error{Code: channel.CodeLimit, Text: "this server has no more names to give"}
 	}
-	n.put(e)
-	e.saving = n.change(func() { n.remove(e) })
-	return e.saving, nil
+	return nil, nil
 }
 
 // visited notes at the end of a visit that began at since that the key still comes, unless the name was released meanwhile or has expired.

@@ -16,37 +16,48 @@ func (s *Server) join(sess *Session, h *handshake) error {
 	if !sess.isTransient {
 		s.cutLingering(sess.peer.Key)
 	}
-	for {
-		room, err := s.mayJoin(sess, h)
-		if err == nil {
-			break
-		}
-		victim, why := room.of(s, sess)
-		if victim == nil {
-			return err
-		}
-		s.end(victim, why.Code, why.Text)
-		if !s.awaitOver(h.ctx, victim) {
+	room, err := s.mayJoin(sess, h)
+	victim, why := room.of(s, sess)
+	if err != nil && victim == nil {
+		return err
+	}
+	s.joining++
+	s.countTransient(sess)
+	if victim != nil && !s.makeRoom(h.ctx, victim, why) {
+		s.leaveJoining(sess)
+		return err
+	}
+	if victim != nil {
+		// Of what has changed meanwhile, the number of sessions is no concern: this one's place was kept.
+		if room, err := s.mayJoin(sess, h); err != nil && room == noRoom {
+			s.leaveJoining(sess)
 			return err
 		}
 	}
 	s.handshakes.remove(h)
-	s.joining++
-	if sess.isTransient {
-		s.transient[sess.peer.Key]++
-	}
 	s.attend(sess)
 	return nil
+}
+
+// leaveJoining gives the room of a session back that does not enter. Call it with mu held.
+func (s *Server) leaveJoining(sess *Session) {
+	s.joining--
+	s.releaseTransient(sess)
+	s.notify()
 }
 
 // abandon gives the room of a session back that was not welcomed.
 func (s *Server) abandon(sess *Session) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.joining--
-	s.releaseTransient(sess)
 	s.unattend(sess)
-	s.notify()
+	s.leaveJoining(sess)
+}
+
+func (s *Server) countTransient(sess *Session) {
+	if sess.isTransient {
+		s.transient[sess.peer.Key]++
+	}
 }
 
 func (s *Server) releaseTransient(sess *Session) {
@@ -151,7 +162,11 @@ func (s *Server) ended(sess *Session) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.open, sess)
-	s.releaseTransient(sess)
+	if sess.yields {
+		s.yielding--
+	} else {
+		s.releaseTransient(sess)
+	}
 	s.unattend(sess)
 	if !sess.isTransient {
 		rest := slices.DeleteFunc(s.lasting[key], func(other *Session) bool { return other == sess })

@@ -1,9 +1,13 @@
 package server
 
 import (
+	"sync"
+	"sync/atomic"
+
 	"github.com/pysock/pysock/channel"
 	"github.com/pysock/pysock/internal/link"
 	"github.com/pysock/pysock/internal/wire"
+	"github.com/pysock/pysock/keys"
 )
 
 // openPipe connects a pipe that the session's client opens to its target. It is called by the link's reader. The relay passes on what it cannot read: the
@@ -35,22 +39,49 @@ func (s *Session) connect(stream *link.Stream, open wire.PipeOpen) error {
 			return err
 		}
 	}
+	return s.relay(stream, open, target)
+}
+
+// mostKnocking is how many pipes of one client may wait for another to answer, those included that it has given up: the other may be away, and must hear of each. So who is let in by nobody
+// takes up a few of a client's places and not all. A client of
+// this module does not answer more than so many of one opener at once.
+const mostKnocking = 4
+
+// relay connects the pipe, if both sides have a place for it.
+func (s *Session) relay(stream *link.Stream, open wire.PipeOpen, target *Session) error {
+	if !target.knockers.add(s.peer.Key) {
+		return &channel.Error{Code: channel.CodeBusy, Text: "it has not answered earlier pipes of yours"}
+	}
 	if !s.addPipe() {
+		target.knockers.remove(s.peer.Key)
 		return channel.CodeBusy
 	}
 	if !target.addPipe() {
+		target.knockers.remove(s.peer.Key)
 		s.pipes.Add(-1)
 		return channel.CodeBusy
 	}
-	srv.counters.pipes.Add(1)
-	// Each side's place is free when the pipe has ended there: what the other does must not hold it.
-	here := func() { s.pipes.Add(-1) }
+	// Each side's place is free when the pipe has ended there: what the other does must not hold it. But who gives up what was not answered keeps its place until that is
+	// done: else one could take all of another's with one's own free again.
+	var ours atomic.Int32
+	oursIsOver := func() {
+		if ours.Add(1) == 2 {
+			s.pipes.Add(-1)
+		}
+	}
+	answered := func() {
+		target.knockers.remove(s.peer.Key)
+		oursIsOver()
+	}
 	there := func() { target.pipes.Add(-1) }
-	if err := link.Relay(stream, target.link, open, srv.limits.PipeWindow, here, there); err != nil {
-		here()
+	on := link.RelayEvents{Here: oursIsOver, Answered: answered, There: there}
+	if err := link.Relay(stream, target.link, open, s.server.limits.PipeWindow, on); err != nil {
+		oursIsOver()
+		answered()
 		there()
 		return channel.CodeGone
 	}
+	s.server.counters.pipes.Add(1)
 	return nil
 }
 
@@ -61,4 +92,35 @@ func (s *Session) addPipe() bool {
 		return false
 	}
 	return true
+}
+
+// knockers are those who have opened pipes to a session that it has not answered. By key, so that a new session of the same client does not begin to count anew.
+type knockers struct {
+	mu    sync.Mutex // below all others
+	count map[keys.PublicKey]int
+}
+
+// add counts a pipe, if there may be one more.
+func (k *knockers) add(key keys.PublicKey) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.count[key] >= mostKnocking {
+		return false
+	}
+	if k.count == nil {
+		k.count = make(map[keys.PublicKey]int)
+	}
+	k.count[key]++
+	return true
+}
+
+func (k *knockers) remove(key keys.PublicKey) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.count[key]--; k.count[key] > 0 {
+		return
+	}
+	if delete(k.count, key); len(k.count) == 0 {
+		k.count = nil
+	}
 }

@@ -18,7 +18,7 @@ var errAnew = errors.New("server: no such session, and a new one will do")
 // resume lets the session of a hello's token go on over the new connection, or refuses it (docs/protocol.md, section 17.2). It reports
 // false if the client is to get a new session instead.
 func (s *Server) resume(h *handshake, pending *secure.Pending, hello *wire.Hello) bool {
-	sess, handover, err := s.takeUp(h, pending.PeerKey(), hello.Resume)
+	sess, handover, err := s.takeUp(h, pending, hello.Resume)
 	switch {
 	case errors.Is(err, errAnew):
 		return false
@@ -41,7 +41,7 @@ func (s *Server) goOn(ctx context.Context, pending *secure.Pending, hello *wire.
 	w := s.welcome(sess)
 	w.Record = [wire.IDSize]byte{} // the link goes on, and nothing that is kept beside it is of interest
 	w.Resumed, w.Position = true, handover.Position()
-	w.Proof = sess.secret.Server(sess.id, token.Attempt, w.Position)
+	w.Proof = sess.secret.Server([resume.HashSize]byte(pending.HandshakeHash()), sess.id, token.Attempt, w.Position)
 	welcome, err := w.Append(nil)
 	if err != nil {
 		pending.Close()
@@ -65,10 +65,11 @@ func (s *Server) goOn(ctx context.Context, pending *secure.Pending, hello *wire.
 // takeUp finds the session of a token and begins its handover, if the client may go on with it. The error is an *channel.Error or errAnew; with one the session is as it
 // was. What the client learns from a refusal is in docs/protocol.md, section 17.2, and no more: whether an id is unknown or
 // somebody else's is not told apart.
-func (s *Server) takeUp(h *handshake, key keys.PublicKey, token *wire.Token) (*Session, *resume.Handover, error) {
+func (s *Server) takeUp(h *handshake, pending *secure.Pending, token *wire.Token) (*Session, *resume.Handover, error) {
+	key, hash := pending.PeerKey(), [resume.HashSize]byte(pending.HelloHash())
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	sess, err := s.claimed(h, key, token)
+	sess, err := s.claimed(h, key, hash, token)
 	if err != nil {
 		return sess, nil, err
 	}
@@ -79,8 +80,9 @@ func (s *Server) takeUp(h *handshake, key keys.PublicKey, token *wire.Token) (*S
 	return sess, sess.conn.Handover(), nil
 }
 
-// claimed is the session that a token is good for. With an error it is the one of the token's id, if that is there. Call it with mu held.
-func (s *Server) claimed(h *handshake, key keys.PublicKey, token *wire.Token) (*Session, error) {
+// claimed is the session that a token is good for, in the handshake that has the hash before the hello. With an error it is the one of the token's id,
+// if that is there. Call it with mu held.
+func (s *Server) claimed(h *handshake, key keys.PublicKey, hash [resume.HashSize]byte, token *wire.Token) (*Session, error) {
 	noSession := &channel.Error{Code: channel.CodeNoSession}
 	switch {
 	case h.gone:
@@ -107,7 +109,7 @@ func (s *Server) claimed(h *handshake, key keys.PublicKey, token *wire.Token) (*
 	}
 	switch {
 	case sess.peer.Key != key,
-		!resume.Equal(token.Proof, sess.secret.Client(token.Session, token.Attempt, token.Position)),
+		!resume.Equal(token.Proof, sess.secret.Client(hash, token.Session, token.Attempt, token.Position)),
 		token.Attempt <= sess.attempt:
 		return sess, noSession
 	case holds != nil:

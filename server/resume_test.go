@@ -141,7 +141,7 @@ func TestResumesAtOnce(t *testing.T) {
 			}
 			over := m.conn.Handover()
 			const n = 5
-			tokens := make([]*wire.Token, n)
+			tokens := make([]asker, n)
 			for i := range tokens {
 				tokens[i] = m.token(over.Position(), nil)
 			}
@@ -195,7 +195,7 @@ func TestNoResume(t *testing.T) {
 	t.Run("the server", func(t *testing.T) {
 		inHub(t, func(s *server.Server) { s.Grace = -1 }, func(t *testing.T, w *bubble, got *received) {
 			m := &member{w: w, name: "alice"}
-			conn, welcome, err := m.show(nil)
+			conn, welcome, err := m.shake(t.Context(), offer)
 			require.NoError(t, err)
 			require.Zero(t, welcome.Features)
 			sess := m.session()

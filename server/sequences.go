@@ -22,8 +22,9 @@ type instanceOf struct {
 // they go to a shelf for the grace time, so that what a client sends again in a new session is not taken twice.
 type sequences struct {
 	books    *link.Books
-	sessions []*Session // the newest last; guarded by Server.mu
-	entered  bool       // a session has; guarded by Server.mu
+	sessions []*Session        // the newest last; guarded by Server.mu
+	record   [wire.IDSize]byte // what the client of the one that joined last is told; guarded by Server.mu
+	entered  bool              // a session has; guarded by Server.mu
 }
 
 // attend gives a session the sequences of its instance: those that there are, or new ones. Call it with mu held.
@@ -40,7 +41,8 @@ func (s *Server) attend(sess *Session) {
 		s.attended[sess.instance] = q
 	}
 	q.sessions = append(q.sessions, sess)
-	sess.sequences = q
+	q.record = q.books.Record()
+	sess.sequences, sess.record = q, q.record
 }
 
 // unattend notes that a session does not use its sequences any more. Call it with mu held.
@@ -69,14 +71,14 @@ func (s *Session) finished() bool {
 }
 
 // succeed ends the sessions of the same instance that a newer one leaves behind, as its link will end theirs: of one instance there is one link at a time, and its handlers
-// wait for those of the one before. It reports false if the session is itself one that was left behind. Call it with mu held.
+// wait for those of the one before. It reports false if another has joined after this one. Call it with mu held.
 func (s *Server) succeed(sess *Session) bool {
 	q := sess.sequences
 	if q == nil {
 		return true
 	}
-	if q.sessions[len(q.sessions)-1] != sess {
-		return false
+	if q.sessions[len(q.sessions)-1] != sess || sess.record != q.record {
+		return false // and its client may have been told of another record than the books have now
 	}
 	for _, older := range q.sessions {
 		if older != sess && older.link != nil {

@@ -97,7 +97,8 @@ type Server struct {
 	attended   map[instanceOf]*sequences       // those that a session uses
 	shelved    *shelf[instanceOf, *link.Books] // those that none uses, and may go on
 	renewals   *time.Timer                     // looks for connections that are too old; nil before there was a session that can be resumed
-	joining    int                             // sessions that are being welcomed
+	joining    int                             // sessions that are being welcomed, or wait until there is room
+	yielding   int                             // sessions of open whose place one of those has
 	changed    chan struct{}                   // closed and replaced when a session or a handshake ended; nil while nobody waits
 }
 

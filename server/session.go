@@ -29,12 +29,14 @@ type Session struct {
 	instance    instanceOf
 	over        chan struct{} // closed when nothing is left of the session: its handlers have returned
 	pipes       atomic.Int64
+	knockers    knockers
 	resumed     atomic.Uint64
 	refused     atomic.Uint64
 
 	// What follows is set before the session can be found.
 	link      *link.Link
 	sequences *sequences // nil without an instance
+	record    [wire.IDSize]byte
 
 	// For a session that outlives its connection; else conn is nil.
 	resumable bool
@@ -53,6 +55,7 @@ type Session struct {
 	unheard   bool           // it had no connection when that was last looked at
 	ending    bool           // the server ends it, and has said so to those who ask for it
 	cut       bool           // without a word
+	yields    bool           // its place is promised to another, and it is not counted any more
 }
 
 var _ channel.Conn = (*Session)(nil)

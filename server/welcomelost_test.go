@@ -11,15 +11,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/pysock/pysock/channel"
-	"github.com/pysock/pysock/internal/testworld"
-	"github.com/pysock/pysock/internal/wire"
 	"github.com/pysock/pysock/secure"
 	"github.com/pysock/pysock/server"
 )
 
 // resumeOver comes with a token over a connection of the test's own making.
-func resumeOver(t *testing.T, w *bubble, raw net.Conn, token *wire.Token) (*secure.Conn, error) {
-	conn, _, err := testworld.Enter(t.Context(), raw, w.files["alice"], func(h *wire.Hello) { h.Features, h.Resume = wire.FeatureResume, token })
+func resumeOver(t *testing.T, w *bubble, raw net.Conn, token asker) (*secure.Conn, error) {
+	conn, _, err := ask(t.Context(), raw, w.files["alice"], token)
 	return conn, err
 }
 

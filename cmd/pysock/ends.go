@@ -31,32 +31,24 @@ func sendError(ctx context.Context, who, name string, err error) error {
 		return fmt.Errorf("%s is gone: its connection to the server has ended", who)
 	case errors.As(err, &lost) && closed != nil:
 		return closeError("the server", closed) // and with it the pipe
-	case errors.As(err, &closed) && serversWord(closed.Code):
-		return closeError("the server", closed) // likewise
 	case errors.As(err, &closed):
 		return closeError(who, closed)
 	}
 	return lostError(who, err)
 }
 
-// serversWord reports whether a code is one that servers end sessions with, and peers have no reason to.
-func serversWord(code channel.Code) bool {
-	switch code {
-	case channel.CodeShutdown, channel.CodeReplaced, channel.CodeKicked, channel.CodeRevoked:
-		return true
-	}
-	return false
-}
-
 // lostError says that the connection has ended and nobody closed it. Other errors are as they were.
 func lostError(who string, err error) error {
 	var lost *channel.LostError
+	var session *client.SessionLostError
 	switch {
 	case !errors.As(err, &lost):
 		return err
 	case lost.Err == nil:
 		return fmt.Errorf("the connection to %s was lost", who)
-	case errors.Is(lost.Err, channel.CodeNoSession):
+	case errors.As(lost.Err, &session) && session.Grace > 0:
+		return fmt.Errorf("the server could not be reached for %s, as long as it keeps a session", span(session.Grace))
+	case session != nil:
 		return errors.New("the server has lost our session: it was started again, or we were away for too long")
 	}
 	if reason := networkReason(lost.Err); reason != "" {
@@ -159,5 +151,19 @@ func letIn(f *keys.File) string {
 func lostSession(conn channel.Conn) bool {
 	err := context.Cause(conn.Context())
 	var lost *channel.LostError
-	return errors.As(err, &lost) || errors.Is(err, channel.CodeShutdown)
+	var closed *channel.CloseError
+	var refused *channel.Error
+	switch {
+	case errors.As(err, &closed): // also of a pipe: by the server
+		switch closed.Code {
+		case channel.CodeShutdown, channel.CodeLimit, channel.CodeTimeout, channel.CodeBusy, channel.CodeGone:
+			return true
+		}
+		return false
+	case errors.Is(err, client.ErrSessionLost):
+		return true
+	case errors.As(err, &refused):
+		return false
+	}
+	return errors.As(err, &lost)
 }

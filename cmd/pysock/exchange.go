@@ -164,6 +164,14 @@ func (x *exchange) connect(ctx context.Context, e *env) (conn channel.Conn, done
 		return nil, nil, err
 	}
 	_ = p.Run(begun)
+	if x.again {
+		unwatch := watchPipe(e.stderr, c, p)
+		leaveClient := done
+		done = func() {
+			unwatch()
+			leaveClient()
+		}
+	}
 	if p.Peer().Unverified {
 		learnt(e.stderr, "client "+strconv.Quote(x.to), p.Peer().Key, cfg.KnownPeers.Path())
 	}

@@ -49,6 +49,47 @@ func (w *watcher) watch(c *client.Client) (stop func()) {
 	}
 }
 
+// lookAgain is how often a pipe is looked at.
+const lookAgain = 100 * time.Millisecond
+
+// watchPipe tells about a pipe whose peer is away, while there is a connection to the server, and when he is back, until stop is called.
+func watchPipe(notes io.Writer, c *client.Client, p *client.Pipe) (stop func()) {
+	ctx, cancel := context.WithCancel(p.Context())
+	done := make(chan struct{})
+	go func() { // stops with ctx
+		defer close(done)
+		tick := time.NewTicker(lookAgain)
+		defer tick.Stop()
+		told := false
+		for {
+			select {
+			case <-tick.C:
+				told = tellPipe(notes, p.Peer().Name, told, c.State(), p.Away)
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return func() {
+		cancel()
+		<-done
+	}
+}
+
+// tellPipe tells what has become of a pipe since the last time, and reports whether people know that the peer is away. As long as there is no connection, or a new one is not
+// brief old, the pipe has no news of its own.
+func tellPipe(notes io.Writer, peer string, told bool, s client.State, look func() (time.Time, bool)) bool {
+	since, away := look()
+	switch {
+	case !away && told:
+		fmt.Fprintf(notes, "%q is back\n", peer)
+	case away && !told && s.Phase == client.Online && time.Since(s.Since) >= brief && time.Since(since) >= brief:
+		fmt.Fprintf(notes, "%q is not connected any more; trying again\n", peer)
+		return true
+	}
+	return told && away
+}
+
 // run tells about states until there are no more.
 func (w *watcher) run(states <-chan client.State) {
 	timer := time.NewTimer(brief)

@@ -74,6 +74,45 @@ func TestWatcher(t *testing.T) {
 	}
 }
 
+func TestTellPipe(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var b bytes.Buffer
+		online, since, away := client.State{Phase: client.Online, Since: time.Now()}, time.Time{}, false
+		look := func() (time.Time, bool) { return since, away }
+		told := false
+		for i, step := range []struct {
+			after time.Duration
+			phase client.Phase
+			away  bool
+			want  string
+		}{
+			{time.Hour, client.Online, false, ""},
+			{0, client.Online, true, ""},
+			{brief - 1, client.Online, true, ""},
+			{0, client.Online, false, ""}, // that was brief
+			{0, client.Resuming, true, ""},
+			{time.Hour, client.Resuming, true, ""}, // of that the other watcher tells
+			{0, client.Online, true, ""},
+			{brief, client.Online, true, "\"bob\" is not connected any more; trying again\n"},
+			{time.Hour, client.Online, true, ""},
+			{0, client.Resuming, true, ""},
+			{0, client.Online, false, "\"bob\" is back\n"},
+			{time.Hour, client.Online, false, ""},
+		} {
+			<-time.After(step.after)
+			if step.phase != online.Phase {
+				online.Phase, online.Since = step.phase, time.Now()
+			}
+			if step.away != away {
+				away, since = step.away, time.Now()
+			}
+			b.Reset()
+			told = tellPipe(&b, "bob", told, online, look)
+			assert.Equal(t, step.want, b.String(), i)
+		}
+	})
+}
+
 func TestAttemptReason(t *testing.T) {
 	for want, err := range map[string]error{
 		`nothing answers at "hub:7700"`:   refusedDial,
@@ -100,8 +139,10 @@ func TestSendErrorOfLostSessions(t *testing.T) {
 	gone := &channel.GapError{Sent: 2, Taken: 1, Err: &channel.LostError{Err: &channel.CloseError{Code: channel.CodeGone}}}
 	for want, err := range map[string]error{
 		`"bob" is gone: its connection to the server has ended`:                                                   gone,
-		"the server has lost our session: it was started again, or we were away for too long":                     &channel.GapError{Err: &channel.LostError{Err: &channel.Error{Code: channel.CodeNoSession, Remote: true}}},
-		"the server closed the connection: the server is shutting down":                                           &channel.GapError{Err: &channel.CloseError{Code: channel.CodeShutdown}},
+		"the server has lost our session: it was started again, or we were away for too long":                     &channel.GapError{Err: &channel.LostError{Err: &client.SessionLostError{Err: &channel.Error{Code: channel.CodeNoSession, Remote: true}}}},
+		"the server could not be reached for 2m, as long as it keeps a session":                                   &channel.GapError{Err: &channel.LostError{Err: &client.SessionLostError{Grace: 2 * time.Minute, Err: refusedDial}}},
+		"the server closed the connection: the server is shutting down":                                           &channel.GapError{Err: &channel.LostError{Err: &channel.CloseError{Code: channel.CodeShutdown}}},
+		`"bob" closed the connection: ended by the server`:                                                        &channel.GapError{Err: &channel.CloseError{Code: channel.CodeKicked}}, // he says so
 		`"bob" closed the connection`:                                                                             &channel.CloseError{},
 		`there is no connection to "bob" at the moment: try again`:                                                client.ErrOffline,
 		`the connection to "bob" was lost: too long: connecting to the server: dial: connect: connection refused`: &channel.LostError{Err: fmt.Errorf("too long: %w", refusedDial)},

@@ -13,7 +13,7 @@ func (c *Conn) Close(code channel.Code, text string) error {
 	if c.ended {
 		c.mu.Unlock()
 		if err := context.Cause(c.ctx); err != channel.ErrClosed {
-			return err
+			return c.told(err)
 		}
 		return nil
 	}

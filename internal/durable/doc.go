@@ -17,7 +17,7 @@
 //   - At least once (true): the books keep it, and the next link sends it again before anything new on that channel. Send, SendAcked and Flush ride over the change
 //     and return no error because of it. As long as the other application lives it is also at most once: it knows the numbers of what it has taken.
 //
-// In both, what the last link leaves comes back in the GapError that ends the Conn. A Send that had not begun when a link ended goes to the next link.
+// In both, what the last link leaves comes back in the GapError that ends the Conn. Untold is for who goes on with another Conn: it takes what nobody has been told of yet. A Send that had not begun when a link ended goes to the next link.
 // Requests and streams are bound to their link, and end with it. While there is no link calls wait for one.
 //
 // # What becomes of what arrives

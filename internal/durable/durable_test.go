@@ -87,6 +87,52 @@ func TestGapReachesThoseWhoWait(t *testing.T) {
 	})
 }
 
+// Each channel is told of its own losses; Flush tells of those that are left.
+func TestGapOfEachChannel(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, Config{Wait: -1})
+		w.attach()
+		require.NoError(t, w.send("a", "1"))
+		require.NoError(t, w.send("b", "1"))
+		require.NoError(t, w.send("c", "1"))
+		w.cut()
+		<-w.lost
+		w.attach()
+		require.NoError(t, w.send("d", "1"), "nothing of it is lost")
+		want := []channel.ChannelGap{{Channel: "a", Sent: 1}, {Channel: "b", Sent: 1}, {Channel: "c", Sent: 1}}
+		require.Equal(t, want, gapOf(t, w.send("b", "never")).Channels)
+		require.NoError(t, w.send("b", "2"))
+		w.cut() // two untold losses meet two new ones
+		<-w.lost
+		w.attach()
+		want = []channel.ChannelGap{{Channel: "a", Sent: 1}, {Channel: "b", Sent: 2}, {Channel: "c", Sent: 1}, {Channel: "d", Sent: 1}}
+		require.Equal(t, want, gapOf(t, w.send("a", "never")).Channels)
+		require.NoError(t, w.send("a", "2"))
+		require.NoError(t, w.send("e", "1"))
+		require.True(t, isGap(w.c.Flush(t.Context())), "of b, c and d")
+		require.NoError(t, w.send("c", "2"))
+		require.NoError(t, w.send("d", "2"))
+	})
+}
+
+// Only a message that SendAcked has begun is counted in the gap that it returns.
+func TestCounted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, Config{Wait: -1})
+		w.attach()
+		acked := async(func() error { return w.c.SendAcked(t.Context(), "x", channel.Raw, nil) })
+		synctest.Wait()
+		require.NoError(t, w.send("y", "1"))
+		w.cut()
+		g := gapOf(t, <-acked)
+		require.True(t, g.Counted)
+		w.attach()
+		g = gapOf(t, w.c.SendAcked(t.Context(), "y", channel.Raw, nil))
+		require.False(t, g.Counted)
+		require.Equal(t, uint64(2), g.Sent)
+	})
+}
+
 func TestAtLeastOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx := t.Context()

@@ -11,27 +11,29 @@ import (
 
 // Send is link.Link.Send on the present link, or on the next. When it fails nothing was sent.
 func (c *Conn) Send(ctx context.Context, name string, enc channel.Encoding, body []byte) error {
+	of := losses{channel: name}
 	for {
-		l, err := c.awaitLink(ctx, true)
+		l, err := c.awaitLink(ctx, of)
 		if err != nil {
-			return err
+			return c.told(err)
 		}
 		if err = l.Send(ctx, name, enc, body); err == nil {
 			return nil
 		}
-		if again, err := c.over(l, err); !again {
-			return err
+		if again, err := c.over(l, err, of, false); !again {
+			return c.told(err)
 		}
 	}
 }
 
 // SendAcked is Send, and waits until the other application has taken the message: with Config.Resend through all the links that that takes.
-// At most once, a link that ends meanwhile ends it with the gap, in which this message may be.
+// At most once, a link that ends meanwhile ends it with the gap, in which this message is Counted.
 func (c *Conn) SendAcked(ctx context.Context, name string, enc channel.Encoding, body []byte) error {
+	of := losses{channel: name}
 	for {
-		l, err := c.awaitLink(ctx, true)
+		l, err := c.awaitLink(ctx, of)
 		if err != nil {
-			return err
+			return c.told(err)
 		}
 		receipt, err := l.Begin(ctx, name, enc, body)
 		if err == nil {
@@ -39,14 +41,28 @@ func (c *Conn) SendAcked(ctx context.Context, name string, enc channel.Encoding,
 				return nil
 			}
 		}
-		again, err := c.over(l, err)
+		begun := receipt != link.Receipt{}
+		again, err := c.over(l, err, of, begun)
 		switch {
+		case !again && begun:
+			return counted(c.told(err))
 		case !again:
-			return err
-		case receipt != link.Receipt{}:
+			return c.told(err)
+		case begun:
 			return c.awaitTaken(ctx, receipt) // it was begun: it is sent again by itself
 		}
 	}
+}
+
+// counted marks a gap as one that the call's own message is in.
+func counted(err error) error {
+	gap, ok := err.(*channel.GapError)
+	if !ok {
+		return err
+	}
+	own := *gap
+	own.Counted = true
+	return &own
 }
 
 // Flush waits until the other application has taken every message sent before, as SendAcked waits for one. It does not wait for a link if there is nothing to
@@ -63,13 +79,13 @@ func (c *Conn) Flush(ctx context.Context) error {
 	for {
 		l, err := c.flushable(ctx)
 		if l == nil {
-			return err
+			return c.told(err)
 		}
 		if err = l.Flush(ctx); err == nil {
 			return nil
 		}
-		if again, err := c.over(l, err); !again {
-			return err
+		if again, err := c.over(l, err, losses{all: true}, true); !again {
+			return c.told(err)
 		}
 	}
 }
@@ -77,15 +93,15 @@ func (c *Conn) Flush(ctx context.Context) error {
 // awaitTaken waits until a message has been taken, on this link or a later one.
 func (c *Conn) awaitTaken(ctx context.Context, receipt link.Receipt) error {
 	for {
-		l, err := c.awaitLink(ctx, false)
+		l, err := c.awaitLink(ctx, losses{})
 		if err == nil {
 			err = l.AwaitTaken(ctx, receipt)
 		}
 		if err == nil || l == nil {
-			return err
+			return c.told(err)
 		}
-		if again, err := c.over(l, err); !again {
-			return err
+		if again, err := c.over(l, err, losses{}, true); !again {
+			return c.told(err)
 		}
 	}
 }
@@ -101,7 +117,7 @@ func (c *Conn) flushable(ctx context.Context) (*link.Link, error) {
 	if idle {
 		return nil, nil
 	}
-	return c.awaitLink(ctx, true)
+	return c.awaitLink(ctx, losses{all: true})
 }
 
 // Request is link.Link.Request on the present link, or on the next if there is none. When its link ends so does the request, with why that ended.

@@ -8,6 +8,16 @@ import (
 // Guaranteed is the credit in bytes that every channel and stream has from the start.
 const Guaranteed = 64 << 10
 
+// How far a sender goes beyond what is taken, whatever it is allowed: what is not known to have been taken costs the sender memory, and how much that is must not be the
+// receiver's choice alone. Receivers of this module with the default max message never allow more.
+const (
+	// Ahead is for messages that need no announcement, and how far others may begin.
+	Ahead = 4 << 20
+
+	// AheadLarge is how far those may go that are larger. One may always go beyond it, from Ahead on.
+	AheadLarge = 21 << 20
+)
+
 // ErrCredit is a violation of credit by the other side.
 var ErrCredit = errors.New("flow: credit violated")
 
@@ -40,14 +50,23 @@ func (w *Waiter) Ready() <-chan struct{} { return w.ready }
 // NewCredit is the credit of a channel that was just opened.
 func NewCredit() Credit { return Credit{Allowed: Guaranteed} }
 
-// Reserve takes credit for a message if there is enough of it and nobody
+// Reserve takes credit for a message if there is enough of it, the sender is not too far ahead, and nobody
 // waits already, so that messages keep their order. The message must be sent when all that Sent counted before has been.
 func (c *Credit) Reserve(cost uint64) bool {
-	if len(c.queue) > 0 || c.Allowed-c.Sent < cost {
+	if len(c.queue) > 0 || c.Allowed-c.Sent < cost || !c.within(cost) {
 		return false
 	}
 	c.Sent += cost
 	return true
+}
+
+// within reports whether the sender itself goes so far with what is not taken.
+func (c *Credit) within(cost uint64) bool {
+	ahead := c.Sent - c.Taken
+	if cost <= Guaranteed {
+		return ahead+cost <= Ahead
+	}
+	return ahead <= Ahead || ahead+cost <= AheadLarge
 }
 
 // Wait queues for credit. The caller must look at Announce and Waiting next, and either wait for Ready or call Cancel.
@@ -80,8 +99,8 @@ func (c *Credit) Announce() (cost uint64, ok bool) {
 		return 0, false
 	}
 	w := c.queue[0]
-	if w.cost <= Guaranteed || c.Allowed-c.Sent >= w.cost {
-		return 0, false
+	if w.cost <= Guaranteed || c.Allowed-c.Sent >= w.cost || !c.within(w.cost) {
+		return 0, false // one that is announced must be begun as soon as it is granted
 	}
 	c.asked = c.Sent + w.cost
 	return w.cost, true
@@ -122,7 +141,7 @@ func (c *Credit) serve(ordinary uint64) {
 	for len(c.queue) > 0 {
 		w := c.queue[0]
 		to := c.Sent + w.cost
-		if to > c.Allowed || w.cost <= Guaranteed && to > ordinary {
+		if to > c.Allowed || w.cost <= Guaranteed && to > ordinary || !c.within(w.cost) {
 			return
 		}
 		c.queue[0] = nil

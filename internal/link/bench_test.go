@@ -132,7 +132,7 @@ func benchRelay(b *testing.B, size int) {
 		}})
 		to := benchLink(b, bs, &Config{})
 		benchLink(b, as, &Config{OpenPipe: func(s *Stream, open wire.PipeOpen) {
-			if err := Relay(s, to, open, 512<<10, func() {}, func() {}); err != nil {
+			if err := Relay(s, to, open, 512<<10, RelayEvents{Here: func() {}, There: func() {}}); err != nil {
 				panic(err)
 			}
 		}})
@@ -165,7 +165,7 @@ func BenchmarkRelayOnly64(b *testing.B) {
 	to := benchLink(b, conn, &Config{})
 	to.writing = true // the benchmark is the writer
 	l := benchLink(b, from, &Config{OpenPipe: func(s *Stream, open wire.PipeOpen) {
-		if err := Relay(s, to, open, 512<<10, func() {}, func() {}); err != nil {
+		if err := Relay(s, to, open, 512<<10, RelayEvents{Here: func() {}, There: func() {}}); err != nil {
 			panic(err)
 		}
 	}})

@@ -19,19 +19,33 @@ import (
 // is taken any more. Only what came before an orderly close by the other side still is. The handlers of the newest link wait for those of the one before, so that those of
 // one channel never overlap.
 //
-// Books hold up to wire.MaxChannels names of the other side's channels, some hundred bytes each, and no link that has ended and been waited for.
+// Books hold up to wire.MaxChannels names of the other side's channels, and as many of this side's when a link begins, some hundred bytes each; during a link there may be twice as many of these. Those of
+// a responder that are full are begun anew with the next link: see Record. Those of an initiator cannot be, because its numbers must go on, nor can those that keep messages, whose numbers
+// the other side must know if they come again: they hold up to maxNames names of this side's channels, and then no new one is opened. Books hold no link that has ended and been waited for.
 type Books struct {
-	keep   bool
+	keep bool
+
+	mu     sync.Mutex        // above the owner's mu
+	owner  *Link             // nil before the first, and when the last has gone
 	record [wire.IDSize]byte // our mark of them
+	next   [wire.IDSize]byte // the one that they will have when the next link begins them anew; zero if it does not
+	in     map[string]*inBook
+	full   bool              // in had no room for a name
+	heard  [wire.IDSize]byte // the other side's mark, from its last welcome
+	whole  bool              // nothing that was heard under that mark, or may have been before, is forgotten
 
-	mu    sync.Mutex // above the owner's mu
-	owner *Link      // nil before the first, and when the last has gone
-	in    map[string]*inBook
-	heard [wire.IDSize]byte // the other side's mark, from its last welcome
-
-	// The owner's mu guards it as long as the owner is open; after that mu does.
-	out map[string]*outBook
+	// The owner's mu guards them as long as the owner is open; after that mu does.
+	out      map[string]*outBook
+	sent     uint64 // of what was before the books were begun anew last
+	hadTaken uint64
 }
+
+// BooksMemory is the most that the books of a responder hold that do not keep messages, in bytes: names of the other side's channels, and twice as many of this side's, each with its numbers and
+// its place in a map, measured.
+const BooksMemory = 3 * wire.MaxChannels * 320
+
+// maxNames is how many names of this side's channels there may be in books that are not begun anew.
+const maxNames = 16 * wire.MaxChannels
 
 // NewBooks makes the books of an instance that has sent and taken nothing. With keep, links that use them can Resend.
 func NewBooks(keep bool) *Books {
@@ -40,17 +54,33 @@ func NewBooks(keep bool) *Books {
 	return b
 }
 
-// Record is the mark of these books, random and the same for as long as there are any: what a responder says in its welcomes.
-func (b *Books) Record() [wire.IDSize]byte { return b.record }
+// Record is for a responder, before each link: the mark of these books for its welcome, random and the same for as long as the books are. If they are full it is another one, and the next link begins
+// them anew (docs/protocol.md, section 8.1): so each link must be made with the record in its welcome that was asked for last.
+func (b *Books) Record() [wire.IDSize]byte {
+	defer b.lock()()
+	if b.next == none && !b.keep && (b.full || len(b.out) > wire.MaxChannels) {
+		rand.Read(b.next[:])
+	}
+	if b.next != none {
+		return b.next
+	}
+	return b.record
+}
+
+var none [wire.IDSize]byte
 
 // Welcomed is for an initiator, between two links, with the record of the responder's welcome. If that is another than the last, the responder has not kept what it had
 // of the instance: its numbers begin anew, and with what was taken before its messages would be mistaken for such that have come already. So that is forgotten. Our own
 // numbers go on.
+//
+// Under the first record every channel begins with 0, so that what is lost of it before it was heard of is known. Under a later one that cannot be told: the responder may be one that
+// this side had before and has forgotten.
 func (b *Books) Welcomed(record [wire.IDSize]byte) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.heard != record {
-		b.heard, b.in = record, nil
+		b.whole = b.heard == none
+		b.heard, b.in, b.full = record, nil, false
 	}
 }
 
@@ -95,14 +125,20 @@ func (b *Books) lock() (unlock func()) {
 }
 
 // take makes l the owner, before it has begun. The channels that have messages to send again are opened first.
-// It returns the older owner if handlers of that still run.
-func (b *Books) take(l *Link) (busy *Link) {
+// It returns the older owner, and the link whose handlers l is held for, nil if there is none.
+func (b *Books) take(l *Link) (older, ahead *Link) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.owner != nil && b.owner.retire() {
-		busy = b.owner
+	if older = b.owner; older != nil {
+		if ahead = older.retire(); ahead != nil {
+			l.hold(ahead)
+		}
 	}
 	b.owner, l.books, l.owns = l, b, true
+	if b.next != none {
+		b.beginAnew()
+		return older, ahead
+	}
 	var again []string
 	for name, o := range b.out {
 		switch {
@@ -117,7 +153,18 @@ func (b *Books) take(l *Link) (busy *Link) {
 	for _, name := range again {
 		l.openOut(name, b.out[name]).gate = make(chan struct{})
 	}
-	return busy
+	return older, ahead
+}
+
+// beginAnew forgets everything but how many messages there were. What was not known to have been taken has been told of by the end of the last link. Call it with mu held and no owner that is open.
+func (b *Books) beginAnew() {
+	for _, o := range b.out {
+		o.giveUp() // for who still has a Receipt
+		b.sent += o.next
+		b.hadTaken += o.taken
+	}
+	b.record, b.next = b.next, none
+	b.in, b.full, b.out = nil, false, make(map[string]*outBook)
 }
 
 // release forgets an owner that has ended, so that books which are kept hold no link.
@@ -143,7 +190,7 @@ func (b *Books) gap(err error) *channel.GapError {
 	if errors.As(err, &inner) {
 		err = inner.Err
 	}
-	g := &channel.GapError{Err: err}
+	g := &channel.GapError{Err: err, Sent: b.sent, Taken: b.hadTaken}
 	for name, o := range b.out {
 		g.Sent += o.next
 		g.Taken += o.taken
@@ -215,7 +262,7 @@ func (o *outBook) giveUp() {
 	o.kept, o.head = nil, 0
 }
 
-// inBook finds the mark of a channel, or begins it at a number. It is nil if there are too many.
+// inBook finds the mark of a channel, or begins it: at the number that CHANNEL says, or at 0 if nothing of it can have been taken and forgotten. It is nil if there are too many.
 func (b *Books) inBook(name string, sequence uint64) *inBook {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -223,13 +270,16 @@ func (b *Books) inBook(name string, sequence uint64) *inBook {
 		return in
 	}
 	if len(b.in) >= wire.MaxChannels {
+		b.full = true
 		return nil
 	}
 	if b.in == nil {
 		b.in = make(map[string]*inBook)
 	}
 	in := new(inBook)
-	in.mark.Store(sequence)
+	if !b.whole {
+		in.mark.Store(sequence)
+	}
 	b.in[name] = in
 	return in
 }

@@ -9,7 +9,8 @@ type costs struct {
 	over uint64 // taken of the first, which is not whole
 }
 
-// run is a number of equal costs. Both fit into 32 bits: no cost is higher than the largest message, and there are never 2³¹ messages in an allowance.
+// run is a number of equal costs. Both fit into 32 bits: no cost is higher than the largest message, and
+// a sender is never 2³¹ messages ahead, whatever it is allowed (flow.Ahead).
 type run struct {
 	cost uint32
 	n    uint32 // with the bit numbered set for messages that are no requests

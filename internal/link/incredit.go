@@ -67,6 +67,7 @@ func (m *inMsg) claim() bool {
 	if m.req != nil {
 		return true
 	}
+	m.ch.link.reportSoon()
 	missed, fresh := m.ch.book.claim(m.number(), m.ch.first)
 	m.msg.Missed = missed
 	return fresh

@@ -109,6 +109,8 @@ type Link struct {
 	quiet atomic.Bool // Quiesce was called: no handler is called any more
 	deaf  atomic.Bool // this side has closed: what still comes is not acted on
 
+	reporting atomic.Bool // a timer will tell what was taken
+
 	rd readState // owned by the reader
 
 	bodies sync.Mutex // held by the reader while it puts a body together, and by who drops what is together so far
@@ -155,7 +157,8 @@ type Link struct {
 	pulled     pullQueue
 	receivers  chan struct{} // closed and replaced when a message can be received; nil while nobody waits
 	held       bool          // no handlers yet: those of an older link with the same books still run
-	free       chan struct{} // closed when held is over; nil if it never was
+	ahead      *Link         // that link; nil if not held
+	displaced  chan struct{} // closed when a newer link takes this one's place while it is held; nil if it never was
 	running    int           // goroutines that run handlers
 	idle       chan struct{} // closed when running is 0; nil while nobody waits
 	muxVersion uint64
@@ -205,8 +208,8 @@ func New(conn net.Conn, cfg *Config) *Link {
 	if books == nil {
 		books = NewBooks(false)
 	}
-	if older := books.take(l); older != nil {
-		l.succeed(older)
+	if older, ahead := books.take(l); ahead != nil {
+		l.succeed(older, ahead)
 	}
 	l.wg.Add(1)
 	go l.read() // stops when the connection ends

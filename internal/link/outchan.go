@@ -94,6 +94,9 @@ func (l *Link) outChannel(name string) (*outChan, error) {
 	}
 	book := l.books.out[name]
 	if book == nil {
+		if len(l.books.out) >= maxNames {
+			return nil, &channel.Error{Code: channel.CodeLimit, Text: fmt.Sprintf("there were %d channels, with those of earlier connections", maxNames)}
+		}
 		book = new(outBook)
 		l.books.out[name] = book
 	}

@@ -20,6 +20,9 @@ type relayEnd struct {
 	window uint64
 	closed func()
 
+	known    atomic.Bool // the far side knows of the stream, or never will
+	answered func()      // to be called then; may be nil
+
 	// Owned by the link's reader.
 	received uint64
 	accepted bool // it has said ACCEPT
@@ -37,13 +40,24 @@ type relayEnd struct {
 	gone     bool   // out of the link's table
 }
 
+// RelayEvents are called as a relayed stream goes on, each once. They must not wait or call a link.
+type RelayEvents struct {
+	// Here is called when the stream has ended on the link that it was opened on, and There when it has on the other, which may be earlier or much later: each depends on
+	// what its own far side does.
+	Here, There func()
+
+	// Answered is called when the far side of the other link has accepted the stream or ended its direction, or the other link has ended. As long as it was not called There waits for
+	// somebody who may not even know of the stream.
+	Answered func()
+}
+
 // Relay connects a stream that the other side has just opened to a new one on another link. It must be called within Config.OpenPipe. The relay holds
-// at most window bytes of each direction. If it succeeds, here is called once when the stream has ended on s's link, and there when it has on the other, which
-// may be earlier or much later: each depends on what its own far side does. They must not wait or call a link.
-func Relay(s *Stream, to *Link, open wire.PipeOpen, window int, here, there func()) error {
+// at most window bytes of each direction. The events are called if it succeeds, and may be before it returns.
+func Relay(s *Stream, to *Link, open wire.PipeOpen, window int, on RelayEvents) error {
 	l := s.link
-	a := newRelayEnd(l, here, window)
-	b := newRelayEnd(to, there, window)
+	a := newRelayEnd(l, on.Here, window)
+	b := newRelayEnd(to, on.There, window)
+	b.answered = on.Answered
 	a.id, b.opening = s.id, open.Append
 	a.other, b.other = b, a
 	a.lane.relay, b.lane.relay = a, b
@@ -78,6 +92,13 @@ func newRelayEnd(l *Link, closed func(), window int) *relayEnd {
 	e := &relayEnd{link: l, closed: closed, window: max(uint64(window), streamAllowance), granted: streamAllowance}
 	e.allowed.Store(streamAllowance)
 	return e
+}
+
+// heard notes that the far side knows of the stream, or never will.
+func (e *relayEnd) heard() {
+	if !e.known.Load() && e.known.CompareAndSwap(false, true) && e.answered != nil {
+		e.answered()
+	}
 }
 
 // tell puts the end on its link's list of those that have something to tell; one that is finished has nothing any more. Call it with link.mu held.

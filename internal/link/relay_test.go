@@ -25,6 +25,8 @@ type hub struct {
 	links map[string]*Link // the server's ends, by the client's name
 	here  atomic.Int32     // ends of pipes on their openers' links; read after synctest.Wait
 	there atomic.Int32     // and on their targets'
+
+	answered atomic.Int32 // pipes whose targets have answered
 }
 
 func newHub(t testing.TB) *hub { return &hub{t: t, links: map[string]*Link{}} }
@@ -33,7 +35,8 @@ func newHub(t testing.TB) *hub { return &hub{t: t, links: map[string]*Link{}} }
 func (h *hub) join(name string, conn *memnet.Conn) {
 	cfg := &Config{OpenPipe: func(s *Stream, open wire.PipeOpen) {
 		to := h.links[open.Target]
-		if err := Relay(s, to, open, relayWindow, func() { h.here.Add(1) }, func() { h.there.Add(1) }); err != nil {
+		count := func(n *atomic.Int32) func() { return func() { n.Add(1) } }
+		if err := Relay(s, to, open, relayWindow, RelayEvents{Here: count(&h.here), There: count(&h.there), Answered: count(&h.answered)}); err != nil {
 			s.Reject(channel.CodeNotConnected, "")
 		}
 	}}
@@ -79,6 +82,7 @@ func (h *hub) requireClosed(n int) {
 	h.t.Helper()
 	require.EqualValues(h.t, n, h.here.Load())
 	require.EqualValues(h.t, n, h.there.Load())
+	require.EqualValues(h.t, n, h.answered.Load())
 }
 
 func (h *hub) pipe(a *Link, to string, pipes <-chan *Stream) (s, p *Stream) {

@@ -10,6 +10,7 @@ func (e *relayEnd) onData(p []byte) error {
 		return errWindow
 	}
 	e.received += uint64(len(p))
+	e.heard()
 	o := e.other
 	o.link.mu.Lock()
 	if !o.sendDone && o.link.state == stateOpen {
@@ -27,6 +28,7 @@ func (e *relayEnd) onAccept() error {
 		return violated("ACCEPT is not expected")
 	}
 	e.accepted = true
+	e.heard()
 	e.pass(func(o *relayEnd) { o.acceptDue = !o.sendDone })
 	return nil
 }
@@ -58,6 +60,7 @@ func (e *relayEnd) onReset(r wire.Reason) error {
 
 // receivedEnd counts the end of what the far side sends; it reports false if that has ended before.
 func (e *relayEnd) receivedEnd() bool {
+	e.heard()
 	e.link.mu.Lock()
 	defer e.link.mu.Unlock()
 	if e.ended || e.recvDone {
@@ -97,6 +100,7 @@ func (e *relayEnd) onWindow(allowed uint64) error {
 
 // onLost ends the relay at the other end when this end's link has ended.
 func (e *relayEnd) onLost(error) {
+	e.heard()
 	e.link.mu.Lock()
 	e.sendDone, e.recvDone, e.due = true, true, false
 	e.finish()

@@ -41,6 +41,7 @@ func TestRelayAnswersStop(t *testing.T) {
 			require.EqualValues(t, 1, h.here.Load())
 			require.Zero(t, h.there.Load())
 			require.Equal(t, []string{"OPEN 2", "RESET 2 code 8", "STOP 2 code 8"}, b.lines())
+			require.Zero(t, h.answered.Load())
 			b.write(empty(wire.TypeAccept, 2), data(2, 10), wire.AppendWindow(nil, 2, 1<<20))
 			require.Empty(t, a.lines(), "they have crossed")
 			b.write(reason(wire.TypeReset, 2, 8))

@@ -52,8 +52,8 @@ func (l *Link) send(ctx context.Context, name string, m *outMsg) error {
 	return l.transmit(ctx, ch, m)
 }
 
-// transmit reserves the message's whole credit and queues its frames, so that a message that was begun is never cut. Call it with mu held; it lets go of
-// it while it waits.
+// transmit reserves the message's whole credit, of which it uses no more than flow.Ahead says, and queues its frames, so that a message that was begun
+// is never cut. Call it with mu held; it lets go of it while it waits.
 func (l *Link) transmit(ctx context.Context, ch *outChan, m *outMsg) error {
 	cost := uint64(len(m.body)) + wire.MessageOverhead
 	if err := l.awaitRoom(ctx, &ch.lane, len(m.body)); err != nil {

@@ -10,39 +10,51 @@ import (
 // errSuperseded ends a link whose books a newer one has taken over.
 var errSuperseded = errors.New("a newer connection has taken its place")
 
-// succeed lets a link that was just made wait with its handlers until those of the older one with the same books have returned.
-func (l *Link) succeed(older *Link) {
-	l.held = true
-	l.free = make(chan struct{})
+// hold has a link that was just made wait with its handlers until those of ahead have returned. Call it with the books' mu held.
+func (l *Link) hold(ahead *Link) {
+	l.held, l.ahead, l.displaced = true, ahead, make(chan struct{})
+}
+
+// succeed ends the connection of the older link with the same books, and sees to it that l is held no longer than until the handlers of ahead have returned: of the older link, or of the one that
+// this was still waiting for.
+func (l *Link) succeed(older, ahead *Link) {
 	l.wg.Add(1)
-	go func() { // stops when the older one's handlers have returned; their ctx has ended, or will in handlerGrace
+	go func() { // stops when ahead's handlers have returned, whose ctx has ended or will in handlerGrace, or a newer link takes l's place
 		defer l.wg.Done()
 		older.hangUp()
-		if older.free != nil {
-			<-older.free
-		}
-		older.awaitHandlers()
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		l.held = false
-		close(l.free)
-		for _, ch := range l.in {
-			if l.dispatch {
-				l.settle(ch)
-			}
-		}
-		if l.running == 0 && l.state == stateDead {
-			l.cancelHandlers(l.end)
+		if ahead.awaitHandlers(l.displaced) {
+			l.unhold()
 		}
 	}()
 }
 
-// retire ends a link for the sake of a newer one, without waiting for anything. What it has said or is saying about its end is still said. It takes no more messages,
-// but for those that came before an orderly close by the other side. It reports whether the link's handlers, or those that it waits for, still run.
-func (l *Link) retire() (busy bool) {
+// unhold lets the handlers of a link begin that waited.
+func (l *Link) unhold() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	busy = l.running > 0 || l.held
+	if !l.held {
+		return // it was displaced just now
+	}
+	l.held, l.ahead = false, nil
+	for _, ch := range l.in {
+		if l.dispatch {
+			l.settle(ch)
+		}
+	}
+	if l.running == 0 && l.state == stateDead {
+		l.cancelHandlers(l.end)
+	}
+}
+
+// retire ends a link for the sake of a newer one, without waiting for anything. What it has said or is saying about its end is still said. It takes no more messages,
+// but for those that came before an orderly close by the other side. It returns the link whose handlers a newer one must wait for, nil if there is none.
+//
+// A link whose handlers still wait for those of another is displaced: however often the other side comes anew while one handler does not return, there is that one, and the newest that waits for it.
+// What arrived on it is not taken, also if the other side has closed it.
+func (l *Link) retire() (ahead *Link) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	busy := l.running > 0
 	if l.state == stateOpen {
 		l.lose(errSuperseded)
 		l.state = stateDead
@@ -50,14 +62,31 @@ func (l *Link) retire() (busy bool) {
 		l.wakeAll()
 		busy = true // its connection is to be closed too
 	}
+	if l.held {
+		ahead = l.ahead
+		l.held, l.ahead = false, nil
+		close(l.displaced)
+		l.silence()
+		l.quiet.Store(true)
+		l.cancelHandlers(l.end)
+		return ahead
+	}
 	if !l.closedByPeer() {
-		l.freeze()
-		l.dropArrived()
+		l.silence()
 	}
 	if !busy || !l.closedByPeer() {
 		l.quiet.Store(true)
 	}
-	return busy
+	if busy {
+		return l
+	}
+	return nil
+}
+
+// silence lets nothing more be taken. Call it with mu held.
+func (l *Link) silence() {
+	l.freeze()
+	l.dropArrived()
 }
 
 // Retire lets nothing more be taken of a link that is lost, after another has taken its place.
@@ -74,8 +103,8 @@ func (l *Link) hangUp() {
 	}
 }
 
-// awaitHandlers waits until no handlers run, and lets none begin after that.
-func (l *Link) awaitHandlers() {
+// awaitHandlers waits until no handlers run, and lets none begin after that. It reports false if stop was closed before.
+func (l *Link) awaitHandlers(stop <-chan struct{}) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for l.running > 0 {
@@ -84,10 +113,26 @@ func (l *Link) awaitHandlers() {
 		}
 		idle := l.idle
 		l.mu.Unlock()
-		<-idle
+		select {
+		case <-idle:
+		case <-stop:
+		}
 		l.mu.Lock()
+		select {
+		case <-stop:
+			return false
+		default:
+		}
 	}
 	l.quiet.Store(true)
+	return true
+}
+
+// Idle reports whether no handler runs, nor one of an older link that handlers wait for.
+func (l *Link) Idle() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.running == 0 && !l.held
 }
 
 // freeze lets nothing be taken any more. Call it with mu held.

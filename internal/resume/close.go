@@ -82,6 +82,7 @@ func (c *Conn) Close() error {
 	}
 	c.err = net.ErrClosed
 	c.wake()
+	c.start()
 	unwritten := func() bool { return c.out.backlog() || c.out.busy }
 	for until := time.Now().Add(closeGrace); c.lower != nil && c.out.failed == nil && unwritten() && !passed(until); {
 		c.wait(until)

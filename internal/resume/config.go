@@ -17,7 +17,7 @@ var (
 	// ErrSuperseded is what Attach returns when a newer Handover has begun, or this one was used
 	// or aborted.
 	ErrSuperseded = errors.New("resume: the handover is not the newest")
-	// ErrSilent is why a connection is lost on which nothing was heard for Idle and Timeout. It is
+	// ErrSilent is why a connection is lost on which no byte was heard for Idle and Timeout. It is
 	// os.ErrDeadlineExceeded to errors.Is.
 	ErrSilent error = silentError{}
 	// ErrWriteClosed is returned by writes after CloseWrite.
@@ -51,7 +51,9 @@ const (
 // ackInterval is how much may arrive before it is acknowledged without anything else to send.
 const ackInterval = 64 << 10
 
-// Lower is what a Conn runs over: *secure.Conn, whose documentation says what its methods do.
+// Lower is what a Conn runs over: *secure.Conn, whose documentation says what its methods do. If it
+// has Received() uint64, how many bytes have arrived in all, also of a record that is still under
+// way, then a record may take as long as it takes. Without that what is not a whole record is silence.
 type Lower interface {
 	net.Conn
 	// ReadRecord returns the content of the next record, valid until the next call. io.EOF is

@@ -51,6 +51,7 @@ func New(conn Lower, cfg *Config) *Conn {
 	c.run = c.flush
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.out.window.most = MaxDirect
 	c.timer = time.AfterFunc(c.cfg.Idle, c.tick)
 	c.use(conn)
 	return c

@@ -17,8 +17,11 @@
 // that nothing is lost, doubled or out of order. A Handover may begin while the old connection
 // still works: it is read until Attach. If no other connection comes, Fail ends the Conn.
 //
+// A new connection gets little at first, and more as what it has got is known to have arrived:
+// whatever connections carry, the streams come forward by it.
+//
 // A Conn asks for a sign of life after some silence, and takes a connection for lost that gives
-// none. It trusts its connection to be the right peer's: who may go on with a session is decided
+// none; one that is only slow is not silent. It trusts its connection to be the right peer's: who may go on with a session is decided
 // above, with Secret.
 //
 // Who waits for what: the reader never waits for a write. A write of ours waits for room in what

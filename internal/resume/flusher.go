@@ -16,12 +16,13 @@ var flushBuffers = sync.Pool{New: func() any { b := make([]byte, wire.MaxRecord+
 // due reports whether there is something to write that no call will write by itself. Call it with
 // mu held.
 func (c *Conn) due() bool {
-	return c.free() && (c.out.backlog() || c.out.closed || c.pings.due || c.pings.answerDue || c.out.retryDue || c.ackDue())
+	return c.free() && (c.sendable() || c.out.closed && !c.out.backlog() || c.fieldsDue())
 }
 
 // start sees to it that what is due gets written. Who is at it looks again before it stops. Call
 // it with mu held; it does not wait.
 func (c *Conn) start() {
+	c.knock()
 	if !c.out.running && c.due() {
 		c.out.running = true
 		go c.run() // stops when nothing is due, at the latest when the connection is closed
@@ -54,6 +55,7 @@ func (c *Conn) flush() {
 			_, err := to.WriteRecord(b)
 			return err
 		})
+		c.knock()
 	}
 	c.out.running = false
 }
@@ -63,16 +65,25 @@ func (c *Conn) fieldsDue() bool {
 	return c.pings.due || c.pings.answerDue || c.out.retryDue || c.ackDue()
 }
 
-// record makes the next record, with as much of the backlog as fits, and returns it with the
-// room before it. Call it with mu held.
+// record makes the next record, with as much of the backlog as may go into one, and returns it with
+// the room before it. Call it with mu held.
 func (c *Conn) record(buf []byte) []byte {
 	h := c.compose(MaxContent - 1)
 	head := h.append(buf[c.under:c.under])
-	content := buf[c.under+len(head) : c.under+MaxContent]
+	content := buf[c.under+len(head) : c.under+min(MaxContent, len(head)+max(0, c.room()))]
 	n := c.out.kept.copy(content, c.out.handed)
-	c.out.advance(n)
-	c.traffic += uint64(len(head) + n)
+	c.sent(&h, n)
 	return buf[:c.under+len(head)+n]
+}
+
+// sent accounts a record with n bytes of the stream that is about to be written. Call it with mu
+// held.
+func (c *Conn) sent(h *header, n int) {
+	c.out.advance(n)
+	c.traffic += uint64(h.size() + n)
+	if h.has(flagPing) {
+		c.pings.at = c.out.handed
+	}
 }
 
 // compose takes what is due into a header, as much as fits into room bytes besides the flags, and
@@ -87,7 +98,7 @@ func (c *Conn) compose(room int) (h header) {
 		return true
 	}
 	if p := c.position(); p > c.in.told && fits(flagAck, 8) {
-		h.ack, c.in.told, c.in.again = p, p, false
+		h.ack, c.in.told, c.in.soon = p, p, false
 	}
 	if c.pings.answerDue && fits(flagPong, 4) {
 		h.pong, c.pings.answerDue = c.pings.answer, false

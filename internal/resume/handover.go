@@ -77,9 +77,10 @@ func (h *Handover) attach(conn Lower, theirs uint64) (old Lower, err error) {
 	c.handover = nil
 	c.in.skip = c.in.received - h.position
 	c.in.told = h.position
-	c.in.again = false
+	c.in.soon = true // the other side may wait for it, see window
 	c.out.handed = theirs
 	c.out.acked = theirs
+	c.out.window.begin(theirs)
 	c.out.release()
 	c.out.retryDue = !c.out.retryAt.IsZero() && !passed(c.out.retryAt)
 	c.use(conn)

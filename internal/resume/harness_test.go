@@ -22,6 +22,7 @@ type plain struct {
 	in     *bufio.Reader
 	body   []byte // the record that is being read
 	have   int    // of it
+	came   atomic.Uint64
 	closed atomic.Bool
 
 	mu    sync.Mutex // held while writing
@@ -61,6 +62,7 @@ func (p *plain) ReadRecord() ([]byte, error) {
 			p.body = append(p.body, make([]byte, want)...)
 		}
 		n, err := p.in.Read(p.body[p.have:want])
+		p.came.Add(uint64(n))
 		if p.have += n; err != nil {
 			return nil, p.truncated(err)
 		}
@@ -72,6 +74,8 @@ func (p *plain) ReadRecord() ([]byte, error) {
 	}
 	return b, nil
 }
+
+func (p *plain) Received() uint64 { return p.came.Load() }
 
 func (p *plain) truncated(err error) error {
 	if err == io.EOF {
@@ -186,6 +190,19 @@ func (f *far) next() (header, []byte) {
 	h, rest, err := parse(b)
 	require.NoError(f.t, err)
 	return h, rest
+}
+
+// collect reads n bytes of the stream, and answers PING.
+func (f *far) collect(n int) (stream []byte) {
+	f.t.Helper()
+	for len(stream) < n {
+		h, b := f.next()
+		stream = append(stream, b...)
+		if h.has(flagPing) {
+			f.send(header{flags: flagPong, pong: h.ping}, "")
+		}
+	}
+	return stream
 }
 
 // quiet checks that nothing has been written. It is for a bubble in which all is at rest.

@@ -14,7 +14,9 @@ type pings struct {
 	along bool      // one may go along with another record
 	out   bool      // one is due or was sent, and not answered
 	sent  time.Time // when it was written
+	at    uint64    // and where the stream was then
 	quiet time.Time // we ask since then whether the other side is alive; zero if we do not
+	bytes uint64    // how many had arrived then
 
 	roundTrip time.Duration
 }
@@ -32,11 +34,14 @@ func (p *pings) sending(now time.Time) uint32 {
 	return p.id
 }
 
-func (p *pings) answered(id uint32, now time.Time) {
-	if id == p.id && p.out && !p.due {
-		p.out = false
-		p.roundTrip = max(1, now.Sub(p.sent))
+// answered reports whether it is the last PING that a PONG is for.
+func (p *pings) answered(id uint32, now time.Time) bool {
+	if id != p.id || !p.out || p.due {
+		return false
 	}
+	p.out = false
+	p.roundTrip = max(1, now.Sub(p.sent))
+	return true
 }
 
 // RoundTrip returns how long the last PING took to be answered, 0 if none was yet. There is one
@@ -68,10 +73,19 @@ func (c *Conn) Announce(d time.Duration) {
 
 // inquire sends a PING and gives the other side Timeout. Call it with mu held.
 func (c *Conn) inquire(now time.Time) {
-	c.pings.quiet = now
+	c.pings.quiet, c.pings.bytes = now, c.arrivals()
 	c.pings.ask()
 	c.start()
 	c.timer.Reset(c.cfg.Timeout)
+}
+
+// arrivals is how many bytes the connection has brought, 0 if it does not tell. Call it with mu
+// held.
+func (c *Conn) arrivals() uint64 {
+	if l, ok := c.lower.(interface{ Received() uint64 }); ok {
+		return l.Received()
+	}
+	return 0
 }
 
 // tick is called by the timer, which nobody resets when something is heard: it looks when that
@@ -93,17 +107,25 @@ func (c *Conn) tick() {
 	silent := now.Sub(c.in.heard)
 	switch {
 	case c.in.heard.Before(c.pings.quiet):
-		if left := c.cfg.Timeout - now.Sub(c.pings.quiet); left > 0 {
+		switch left := c.cfg.Timeout - now.Sub(c.pings.quiet); {
+		case left > 0:
 			c.timer.Reset(left)
-			return
+		case c.arrivals() != c.pings.bytes:
+			// A record is coming, slowly. Its sender hears nothing of that but that we ask again: the
+			// answers to its own PINGs wait for the record.
+			c.inquire(now)
+		default:
+			c.lose(ErrSilent)
 		}
-		c.lose(ErrSilent)
 	case silent >= c.cfg.Idle:
 		c.inquire(now)
 	default:
 		c.pings.quiet = time.Time{}
 		// For the round trip. It costs a record of the other side, so that it is not always done.
 		c.pings.along = now.Sub(c.pings.sent) >= 4*c.cfg.Idle
+		// Who sends much over a slow connection should not have to wait for 64 KiB to hear of us.
+		c.in.soon = c.in.soon || c.position() > c.in.told
+		c.start()
 		c.timer.Reset(c.cfg.Idle - silent)
 	}
 }

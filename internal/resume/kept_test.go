@@ -95,17 +95,10 @@ func TestFull(t *testing.T) {
 				if away {
 					f = attach(t, a.Handover(), 0)
 				}
-				var got []byte
-				for len(got) < n {
-					_, b := f.next()
-					got = append(got, b...)
-				}
+				got := f.collect(n)
 				f.send(header{flags: flagAck, ack: uint64(n / 2)}, "")
 				require.NoError(t, <-wrote)
-				for len(got) < n+size {
-					_, b := f.next()
-					got = append(got, b...)
-				}
+				got = append(got, f.collect(size)...)
 				require.True(t, bytes.Equal(modelTable[:n+size], got))
 			})
 		})
@@ -149,14 +142,34 @@ func TestFullBothWays(t *testing.T) {
 // is asked for it.
 func TestTightBuffer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		x, y := lowers(memnet.Config{})
-		a, b := watched(x, Config{Buffer: MinBuffer}), watched(y, Config{})
-		defer b.Fail(nil)
+		x, y := lowers(memnet.Config{Buffer: 1 << 20})
+		a, f := watched(x, Config{Buffer: MinBuffer}), &far{t, y}
 		defer a.Fail(nil)
-		begin := time.Now()
-		for range 10 {
-			require.NoError(t, writeRecord(a.Conn, modelTable[:60000]))
+		// Segments of 512 B, 64, 64 and 16 KiB, all full, and when all but one byte of the last large
+		// one has arrived, one of 64 KiB that is not.
+		sent := 0
+		send := func(n int) error {
+			sent += n
+			return writeRecord(a.Conn, modelTable[:n])
 		}
+		for _, n := range []int{1, 65000, 65000, 2000, 15967} {
+			require.NoError(t, send(n))
+		}
+		f.collect(sent)
+		f.send(header{flags: flagAck, ack: 512 + 2*65536 - 1}, "")
+		synctest.Wait()
+		require.NoError(t, send(20000))
+		f.collect(20000)
+		require.Less(t, sent-(512+2*65536-1), ackInterval, "so much need not be acknowledged")
+
+		begin := time.Now()
+		wrote := make(chan error)
+		go func() { wrote <- send(MaxContent) }()
+		h, _ := f.next()
+		require.Equal(t, byte(flagPing), h.flags)
+		require.Empty(t, wrote)
+		f.send(header{flags: flagPong | flagAck, pong: h.ping, ack: uint64(sent - MaxContent)}, "")
+		require.NoError(t, <-wrote)
 		require.Zero(t, time.Since(begin))
 	})
 }

@@ -18,114 +18,6 @@ import (
 	"github.com/pysock/pysock/internal/memnet"
 )
 
-// plan is a schedule of faults, made before the bubble in which it happens.
-type plan struct {
-	seed   uint64
-	buffer int
-	total  [2]int // bytes that each side sends
-	early  bool   // the sides end their streams as soon as all is written
-	conns  []connPlan
-}
-
-// connPlan is one connection: what it is like, how the handshake that begins it ends, and what
-// happens to it.
-type connPlan struct {
-	net     memnet.Config
-	outcome outcome
-	latency time.Duration // of the handshake's messages
-	fault   fault
-	after   time.Duration // of fault, or of the next connection if there is none
-}
-
-type outcome int
-
-const (
-	connected   outcome = iota
-	tokenLost           // the server does not hear of it
-	welcomeLost         // the server is there already, the client never comes
-	superseded          // the client has begun two
-	outcomes
-)
-
-type fault int
-
-const (
-	renewal fault = iota // none: the next connection begins while this one works
-	cut
-	cutToA
-	cutToB
-	vanishFromA
-	vanishFromB
-	stallA
-	stallB
-	never // only the faults of memnet.Config, if any
-	faults
-)
-
-func (f fault) happen(a, b *memnet.Conn) {
-	switch f {
-	case cut:
-		a.Cut()
-	case cutToA:
-		a.CutIn()
-	case cutToB:
-		b.CutIn()
-	case vanishFromA:
-		a.Vanish()
-	case vanishFromB:
-		b.Vanish()
-	case stallA:
-		a.Stall()
-	case stallB:
-		b.Stall()
-	}
-}
-
-func drawPlan(t *rapid.T) plan {
-	p := plan{
-		seed:   rapid.Uint64Min(1).Draw(t, "seed"),
-		buffer: rapid.SampledFrom([]int{MinBuffer, 300 << 10, 1 << 20}).Draw(t, "buffer"),
-		early:  rapid.Bool().Draw(t, "early"),
-	}
-	most := 200 << 10
-	if p.early {
-		most = p.buffer / 4 // what is sent after the other side's end is not acknowledged
-	}
-	p.total = [2]int{rapid.IntRange(0, most).Draw(t, "a sends"), rapid.IntRange(0, most).Draw(t, "b sends")}
-	p.conns = rapid.SliceOfN(rapid.Custom(drawConn), 0, 8).Draw(t, "connections")
-	return p
-}
-
-func drawConn(t *rapid.T) connPlan {
-	ms := func(label string, most int) time.Duration {
-		return time.Duration(rapid.IntRange(0, most).Draw(t, label)) * time.Millisecond
-	}
-	p := connPlan{
-		net: memnet.Config{
-			Seed:   1,
-			Buffer: rapid.SampledFrom([]int{1, 1000, 0, 1 << 20}).Draw(t, "net buffer") * 100,
-			Chunk:  rapid.SampledFrom([]int{0, 100, 10000}).Draw(t, "chunk"),
-			Delay:  ms("delay", 50),
-			Jitter: ms("jitter", 50),
-		},
-		outcome: outcome(rapid.IntRange(0, int(outcomes)-1).Draw(t, "outcome")),
-		latency: ms("latency", 20),
-		fault:   fault(rapid.IntRange(0, int(faults)-1).Draw(t, "fault")),
-		after:   ms("after", 200),
-	}
-	if at := rapid.Int64Range(1, 100<<10).Draw(t, "at"); p.fault == never {
-		switch rapid.IntRange(0, 3).Draw(t, "fault in a record") {
-		case 0:
-			p.net.CutAfter = at
-		case 1:
-			p.net.ResetAfter = at
-		case 2:
-			p.net.VanishAfter = at
-		}
-	}
-	return p
-}
-
 // side is one end of a model.
 type side struct {
 	*Conn
@@ -195,7 +87,7 @@ func (p plan) run(over over) error {
 		ends.Wait()
 		done(nil)
 	}()
-	if err := m.manage(ctx, p.conns); err != nil {
+	if err := m.manage(ctx, p.conns, connPlan{net: p.rest, fault: never}); err != nil {
 		done(err)
 	}
 	if err := context.Cause(ctx); err != context.Canceled {
@@ -277,10 +169,13 @@ func (s *side) read(from *side) error {
 	}
 }
 
+// manyConnections are more than what both send needs, 512 KiB at most, at firstRecord each.
+const manyConnections = 200
+
 // manage is what client and server do: another connection when one is lost, or while it works.
-func (m *model) manage(ctx context.Context, plans []connPlan) error {
+func (m *model) manage(ctx context.Context, plans []connPlan, rest connPlan) error {
 	for i := 0; ; i++ {
-		p := connPlan{fault: never}
+		p := rest
 		if i < len(plans) {
 			p = plans[i]
 		}
@@ -288,6 +183,12 @@ func (m *model) manage(ctx context.Context, plans []connPlan) error {
 		case <-ctx.Done():
 			return nil
 		case <-m.lost:
+		}
+		if i == len(plans)+manyConnections {
+			return fmt.Errorf("no end after %d connections", i)
+		}
+		if i >= len(plans) {
+			<-time.After(time.Second) // so long nobody knows but one side, and what is under way arrives
 		}
 		if err := m.connect(p); err != nil {
 			return fmt.Errorf("connection %d: %w", i, err)

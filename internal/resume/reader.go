@@ -12,7 +12,7 @@ type incoming struct {
 	received  uint64    // bytes of the stream that have arrived, each counted once
 	skip      uint64    // of these, what the present connection has yet to bring once more
 	told      uint64    // the last position that was told: an ACK, a token, a welcome
-	again     bool      // something came twice: acknowledge it at once
+	soon      bool      // acknowledge at once what there is, or the next that comes
 	ended     bool      // the authenticated end has come
 	broken    error     // the other side broke the protocol
 	listening bool      // a reader waits for the connection
@@ -129,6 +129,7 @@ func (c *Conn) readFailed(err error) error {
 		c.in.ended = true
 		c.timer.Stop()
 		c.wake()
+		c.start()
 		return nil
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		if passed(c.readBy) {
@@ -148,6 +149,7 @@ func (c *Conn) arrived(b []byte) ([]byte, error) {
 	}
 	if err != nil {
 		c.in.broken = err
+		c.start()
 		return nil, err
 	}
 	now := time.Now()
@@ -160,13 +162,15 @@ func (c *Conn) arrived(b []byte) ([]byte, error) {
 		c.pings.answer, c.pings.answerDue = h.ping, true
 	}
 	if h.has(flagPong) {
-		c.pings.answered(h.pong, now)
+		if c.pings.answered(h.pong, now) {
+			c.out.window.prove(c.pings.at)
+		}
 		c.wake() // for a write that has asked, to ask again
 	}
 	if c.in.skip > 0 && len(stream) > 0 {
 		n := min(c.in.skip, uint64(len(stream)))
 		c.in.skip -= n
-		c.in.again = true
+		c.in.soon = true // the other side waits for room since long
 		stream = stream[n:]
 	}
 	c.in.received += uint64(len(stream))
@@ -205,5 +209,5 @@ func (c *Conn) position() uint64 {
 // ackDue reports whether an acknowledgement is worth a record of its own. Call it with mu held.
 func (c *Conn) ackDue() bool {
 	news := c.position() - c.in.told
-	return news >= ackInterval || news > 0 && (c.in.again || c.out.closed)
+	return news >= ackInterval || news > 0 && (c.in.soon || c.out.closed)
 }

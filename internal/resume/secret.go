@@ -11,6 +11,9 @@ import (
 // secretLabel is what the secret is exported with (docs/protocol.md, section 17.2).
 const secretLabel = "pysock/v1 resume"
 
+// HashSize is the length of a handshake's hash, in bytes.
+const HashSize = 32
+
 // Secret is what the two sides of a session share and nobody else has. It comes from the handshake
 // that began the session and stays the same for all its connections, so that a token can be made
 // only by who was there. It is not to be printed.
@@ -33,20 +36,22 @@ func (s Secret) String() string { return "resume.Secret" }
 func (s Secret) GoString() string { return s.String() }
 
 // Client is the proof of a token: that its sender has the secret, for this session, attempt and
-// position only.
-func (s *Secret) Client(session [wire.IDSize]byte, attempt, position uint64) [wire.ProofSize]byte {
-	return s.proof("client", session, attempt, position)
+// position only, and in one handshake only, of which hash is that before message 3
+// (secure.Pending.HelloHash): otherwise somebody with both sides' keys could pass it on.
+func (s *Secret) Client(hash [HashSize]byte, session [wire.IDSize]byte, attempt, position uint64) [wire.ProofSize]byte {
+	return s.proof("client", hash, session, attempt, position)
 }
 
 // Server is the proof of a welcome that takes a session up, for the attempt of the token and the
-// server's own position.
-func (s *Secret) Server(session [wire.IDSize]byte, attempt, position uint64) [wire.ProofSize]byte {
-	return s.proof("server", session, attempt, position)
+// server's own position. hash is that of the whole handshake (secure.Conn.HandshakeHash).
+func (s *Secret) Server(hash [HashSize]byte, session [wire.IDSize]byte, attempt, position uint64) [wire.ProofSize]byte {
+	return s.proof("server", hash, session, attempt, position)
 }
 
-func (s *Secret) proof(side string, session [wire.IDSize]byte, attempt, position uint64) (p [wire.ProofSize]byte) {
+func (s *Secret) proof(side string, hash [HashSize]byte, session [wire.IDSize]byte, attempt, position uint64) (p [wire.ProofSize]byte) {
 	mac := hmac.New(sha256.New, s[:])
 	mac.Write([]byte(side))
+	mac.Write(hash[:])
 	mac.Write(session[:])
 	mac.Write(binary.BigEndian.AppendUint64(nil, attempt))
 	mac.Write(binary.BigEndian.AppendUint64(nil, position))

@@ -21,6 +21,8 @@ type vectors struct {
 		ChainingKey    vectorHex `json:"chaining_key"`
 		HandshakeHash  vectorHex `json:"handshake_hash"`
 		Secret         vectorHex `json:"secret"`
+		Before         vectorHex `json:"h2"`
+		Hash           vectorHex `json:"h"`
 		Session        vectorHex `json:"session"`
 		Attempt        uint64    `json:"attempt,string"`
 		ClientPosition uint64    `json:"client_position,string"`
@@ -81,8 +83,8 @@ func TestProofVectors(t *testing.T) {
 		require.Equal(t, []byte(v.Secret), secret[:], v.Name)
 
 		session := [wire.IDSize]byte(v.Session)
-		client := secret.Client(session, v.Attempt, v.ClientPosition)
-		server := secret.Server(session, v.Attempt, v.ServerPosition)
+		client := secret.Client([HashSize]byte(v.Before), session, v.Attempt, v.ClientPosition)
+		server := secret.Server([HashSize]byte(v.Hash), session, v.Attempt, v.ServerPosition)
 		require.Equal(t, []byte(v.ClientProof), client[:], v.Name)
 		require.Equal(t, []byte(v.ServerProof), server[:], v.Name)
 		require.True(t, Equal(client, [wire.ProofSize]byte(v.ClientProof)), v.Name)

@@ -18,6 +18,7 @@ type outgoing struct {
 	acked   uint64 // the other side has it
 	handed  uint64 // written to the present connection, or being written
 	reached uint64 // the highest that handed ever was
+	window  window // of the present connection
 	busy    bool   // somebody writes to a connection; nobody else may
 	running bool   // there is a flusher
 	closed  bool   // CloseWrite was called: nothing is added
@@ -45,6 +46,7 @@ func (o *outgoing) advance(n int) {
 func (c *Conn) acknowledged(position uint64) {
 	if position > c.out.acked {
 		c.out.acked = position
+		c.out.window.prove(position)
 		c.out.release()
 		c.wake()
 	}
@@ -57,7 +59,8 @@ var errSize = errors.New("resume: WriteRecord needs content of 1 to MaxContent b
 
 // WriteRecord sends content of 1 to MaxContent bytes: b is room, content, and capacity for more
 // room, as RecordRoom says; all of it is overwritten. Content of up to MaxDirect bytes is written
-// to the connection in place if nothing else is to be written before; a copy is kept.
+// to the connection in place if nothing else is to be written before; a copy is kept. A connection
+// that has not carried much since a handover gets it by and by, from the copy.
 //
 // It waits while what is kept has no room, until the write deadline, and for the connection. What
 // it takes it will send: the loss of a connection is no error. Errors are those of Close, Fail
@@ -72,16 +75,15 @@ func (c *Conn) WriteRecord(b []byte) (n int, err error) {
 	if err := c.awaitRoom(n); err != nil {
 		return 0, err
 	}
-	direct := n <= MaxDirect && c.free() && !c.out.backlog()
+	direct := n <= c.room() && c.free() && !c.out.backlog()
 	c.out.kept.add(b[c.before:], c.cfg.Buffer)
 	if !direct {
 		c.start()
 		return n, nil
 	}
 	h := c.compose(MaxDirect - n)
-	c.out.advance(n)
+	c.sent(&h, n)
 	at := c.before - h.size()
-	c.traffic += uint64(h.size() + n)
 	c.write(func(to Lower) error {
 		h.append(b[at:at])
 		_, err := to.WriteRecord(b[at-c.under:])

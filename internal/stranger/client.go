@@ -29,22 +29,28 @@ func Dial(conn io.ReadWriteCloser, key *ecdh.PrivateKey, serverKey []byte, hello
 	if cfg.History != nil {
 		hello.Instance = cfg.History.Instance
 	}
-	sec, welcome, err := sayHello(conn, key, serverKey, hello)
+	sec, welcome, err := sayHello(conn, key, serverKey, &hello, nil)
 	if err != nil {
 		return nil, err
 	}
 	return newClient(sec, welcome, key, hello, cfg), nil
 }
 
-// sayHello gives the connection and the welcome, or closes conn.
-func sayHello(conn io.ReadWriteCloser, key *ecdh.PrivateKey, serverKey []byte, hello Hello) (*secureConn, *Welcome, error) {
-	sec, content, err := initiate(conn, handshakeKeys{static: key}, nil, serverKey, hello.encode())
+// sayHello gives the connection and the welcome, or closes conn. If token is not
+// nil the hello gets what it makes for the handshake.
+func sayHello(conn io.ReadWriteCloser, key *ecdh.PrivateKey, serverKey []byte, hello *Hello, token func(h2 [32]byte) *Token) (*secureConn, *Welcome, error) {
+	sec, content, err := initiate(conn, handshakeKeys{static: key}, nil, serverKey, func(h2 [32]byte) []byte {
+		if token != nil {
+			hello.Token = token(h2)
+		}
+		return hello.encode()
+	})
 	if err != nil {
 		conn.Close()
 		return nil, nil, err
 	}
 	welcome, err := decodeWelcome(content)
-	if err != nil || checkName(welcome.Bound) != nil || !welcome.fits(&hello) {
+	if err != nil || checkName(welcome.Bound) != nil || !welcome.fits(hello) {
 		conn.Close()
 		return nil, nil, protocolError("bad welcome")
 	}
@@ -91,7 +97,7 @@ func (c *Client) OpenPipe(target string, peerKey []byte, cfg LinkConfig) (*Link,
 	if cfg.History != nil {
 		hello.Instance = cfg.History.Instance
 	}
-	sec, content, err := initiate(s, handshakeKeys{static: c.key}, pipe, peerKey, hello.encode())
+	sec, content, err := initiate(s, handshakeKeys{static: c.key}, pipe, peerKey, func([32]byte) []byte { return hello.encode() })
 	if err != nil {
 		s.Close()
 		return nil, err
@@ -119,7 +125,7 @@ func (c *Client) AcceptPipe(peers map[string][]byte, cfg LinkConfig) (*Link, str
 	s.link.mu.Unlock()
 	var peerMax uint32
 	welcome := Welcome{MaxMessage: cfg.MaxMessage}
-	sec, err := respond(s, handshakeKeys{static: c.key}, s.Pipe, func(peer, hello []byte) []byte {
+	sec, err := respond(s, handshakeKeys{static: c.key}, s.Pipe, func(peer, hello []byte, _ hashes) []byte {
 		h, bad := decodeHello(hello)
 		switch {
 		case bad != nil:

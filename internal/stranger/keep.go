@@ -14,8 +14,7 @@ func (c *Client) Resume(conn io.ReadWriteCloser, anew bool) (*Client, error) {
 	defer c.resuming.Unlock()
 	s := c.splice
 	hello := c.hello
-	hello.Token = s.token(anew)
-	sec, welcome, err := sayHello(conn, c.key, c.serverKey, hello)
+	sec, welcome, err := sayHello(conn, c.key, c.serverKey, &hello, func(h2 [32]byte) *Token { return s.token(h2, anew) })
 	if err != nil {
 		var no *Error
 		if errors.As(err, &no) {
@@ -25,7 +24,7 @@ func (c *Client) Resume(conn io.ReadWriteCloser, anew bool) (*Client, error) {
 		return nil, err
 	}
 	switch {
-	case welcome.Resumed && s.check(hello.Token, welcome) && welcome.Bound == c.Name:
+	case welcome.Resumed && s.check(hello.Token, welcome, [32]byte(sec.hash)) && welcome.Bound == c.Name:
 		s.attach(sec, hello.Token.Attempt, welcome.Position, hello.Token.Position)
 		return c, nil
 	case !welcome.Resumed && anew:
@@ -39,24 +38,25 @@ func (c *Client) Resume(conn io.ReadWriteCloser, anew bool) (*Client, error) {
 	return nil, err
 }
 
-// token makes the next one. Until its welcome is there nothing is acknowledged
+// token makes the next one, for the handshake of h2. Until its welcome is there nothing is acknowledged
 // beyond its position.
-func (s *splice) token(anew bool) *Token {
+func (s *splice) token(h2 [32]byte, anew bool) *Token {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.attempt++
 	s.mayAck = s.arrived
 	return &Token{
 		Anew: anew, Session: s.id, Attempt: s.attempt, Position: s.arrived,
-		Proof: proof(s.secret, "client", s.id, s.attempt, s.arrived),
+		Proof: proof(s.secret, "client", h2, s.id, s.attempt, s.arrived),
 	}
 }
 
-func (s *splice) check(t *Token, w *Welcome) bool {
+// check tells whether a welcome goes on with the session; h is the handshake's.
+func (s *splice) check(t *Token, w *Welcome, h [32]byte) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return w.Features&featureResume != 0 && w.Session == s.id && s.acked <= w.Position && w.Position <= s.sent &&
-		w.Proof == proof(s.secret, "server", s.id, t.Attempt, w.Position)
+		w.Proof == proof(s.secret, "server", h, s.id, t.Attempt, w.Position)
 }
 
 func (s *splice) allowAck() {

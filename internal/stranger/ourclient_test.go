@@ -267,11 +267,17 @@ func TestOurClientFinal(t *testing.T) {
 // A server that has not the secret, or tells a position that cannot be, is not
 // given any data.
 func TestOurClientChecksWelcome(t *testing.T) {
-	for name, change := range map[string]func(*splice, *Token, *Welcome){
-		"proof": func(_ *splice, _ *Token, w *Welcome) { w.Proof[0] ^= 1 },
-		"position": func(s *splice, k *Token, w *Welcome) {
+	for name, change := range map[string]func(*splice, *Token, *Welcome, hashes){
+		"proof": func(_ *splice, _ *Token, w *Welcome, _ hashes) { w.Proof[0] ^= 1 },
+		"position": func(s *splice, k *Token, w *Welcome, of hashes) {
 			w.Position += 1000
-			w.Proof = proof(s.secret, "server", s.id, k.Attempt, w.Position)
+			w.Proof = proof(s.secret, "server", of.h, s.id, k.Attempt, w.Position)
+		},
+		"proof of the handshake before message 3": func(s *splice, k *Token, w *Welcome, of hashes) {
+			w.Proof = proof(s.secret, "server", of.h2, s.id, k.Attempt, w.Position)
+		},
+		"proof of another handshake": func(s *splice, k *Token, w *Welcome, of hashes) {
+			w.Proof = proof(s.secret, "server", [32]byte{1}, s.id, k.Attempt, w.Position)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -282,10 +288,10 @@ func TestOurClientChecksWelcome(t *testing.T) {
 					c.next = s.conn
 					mine, theirs := net.Pipe()
 					s.wg.Go(func() {
-						sec, err := respond(theirs, handshakeKeys{static: s.hub.key}, nil, func(peer, content []byte) []byte {
+						sec, err := respond(theirs, handshakeKeys{static: s.hub.key}, nil, func(peer, content []byte, of hashes) []byte {
 							hello, _ := decodeHello(content)
-							ses, w, _ := s.server.takeUp(peer, hello)
-							change(ses.splice, hello.Token, w)
+							ses, w, _ := s.server.takeUp(peer, hello, of)
+							change(ses.splice, hello.Token, w, of)
 							return append([]byte{0}, w.encode()...)
 						})
 						if err == nil {

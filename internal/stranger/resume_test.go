@@ -120,19 +120,21 @@ func TestResumeMeanwhile(t *testing.T) {
 	s.wait()
 }
 
-// A token that a test makes has the right proof until it is changed.
-func (c *Client) forge(attempt, position uint64) *Token {
+// forge makes a token with the right proof, for a test to change.
+func (c *Client) forge(attempt, position uint64) func(h2 [32]byte) *Token {
 	s := c.splice
-	return &Token{
-		Session: s.id, Attempt: attempt, Position: position, Proof: proof(s.secret, "client", s.id, attempt, position),
+	return func(h2 [32]byte) *Token {
+		return &Token{
+			Session: s.id, Attempt: attempt, Position: position, Proof: proof(s.secret, "client", h2, s.id, attempt, position),
+		}
 	}
 }
 
 // tryToken says hello with a token and gives the code of the refusal.
-func tryToken(t *testing.T, conn io.ReadWriteCloser, n byte, serverKey []byte, token *Token) int {
+func tryToken(t *testing.T, conn io.ReadWriteCloser, n byte, serverKey []byte, token func(h2 [32]byte) *Token) int {
 	t.Helper()
-	hello := Hello{Features: featureResume, MaxMessage: maxMessage, Token: token}
-	_, _, err := sayHello(conn, identity(n).key, serverKey, hello)
+	hello := Hello{Features: featureResume, MaxMessage: maxMessage}
+	_, _, err := sayHello(conn, identity(n).key, serverKey, &hello, token)
 	var no *Error
 	require.ErrorAs(t, err, &no)
 	require.True(t, no.Remote)
@@ -151,14 +153,22 @@ func badTokens(t *testing.T, c *Client, dial func() net.Conn) {
 	told, arrived := c.splice.strand.told, c.splice.arrived
 	c.splice.mu.Unlock()
 	require.Greater(t, told, uint64(ackStep))
-	change := func(token *Token, how func(*Token)) *Token {
-		how(token)
-		return token
+	change := func(token func([32]byte) *Token, how func(*Token)) func([32]byte) *Token {
+		return func(h2 [32]byte) *Token {
+			k := token(h2)
+			how(k)
+			return k
+		}
 	}
-	try := func(n byte, token *Token) int { return tryToken(t, dial(), n, c.serverKey, token) }
+	elsewhere := func(token func([32]byte) *Token, of func([32]byte) [32]byte) func([32]byte) *Token {
+		return func(h2 [32]byte) *Token { return token(of(h2)) }
+	}
+	try := func(n byte, token func([32]byte) *Token) int { return tryToken(t, dial(), n, c.serverKey, token) }
 	require.Equal(t, codeNoSession, try(1, change(c.forge(9, arrived), func(k *Token) { k.Proof[31] ^= 1 })), "wrong proof")
 	require.Equal(t, codeNoSession, try(1, change(c.forge(9, arrived), func(k *Token) { k.Attempt++ })), "proof of another attempt")
 	require.Equal(t, codeNoSession, try(1, change(c.forge(9, arrived), func(k *Token) { k.Position-- })), "proof of another position")
+	require.Equal(t, codeNoSession, try(1, elsewhere(c.forge(9, arrived), func(h [32]byte) [32]byte { h[31] ^= 1; return h })), "proof of another handshake")
+	require.Equal(t, codeNoSession, try(1, elsewhere(c.forge(9, arrived), func([32]byte) (h [32]byte) { return h })), "proof of none")
 	require.Equal(t, codeNoSession, try(1, change(c.forge(9, arrived), func(k *Token) { k.Anew = true; k.Proof[0] ^= 1 })), "wrong proof, anew")
 	require.Equal(t, codeNoSession, try(2, c.forge(9, arrived)), "another key")
 	require.Equal(t, codeNoSession, try(1, c.forge(1, arrived)), "an old attempt")
@@ -172,8 +182,8 @@ func badTokens(t *testing.T, c *Client, dial func() net.Conn) {
 	require.Equal(t, uint64(2), c.splice.attempt)
 
 	unknown := change(c.forge(9, arrived), func(k *Token) { k.Anew = true; k.Session[3] ^= 1 })
-	hello := Hello{Features: featureResume, MaxMessage: maxMessage, Token: unknown}
-	sec, welcome, err := sayHello(dial(), c.key, c.serverKey, hello)
+	hello := Hello{Features: featureResume, MaxMessage: maxMessage}
+	sec, welcome, err := sayHello(dial(), c.key, c.serverKey, &hello, unknown)
 	require.NoError(t, err)
 	require.False(t, welcome.Resumed)
 	require.NotEqual(t, c.splice.id, welcome.Session)

@@ -14,6 +14,7 @@ func TestResumeVectors(t *testing.T) {
 			ChainingKey    hexBytes `json:"chaining_key"`
 			Hash           hexBytes `json:"handshake_hash"`
 			Secret         hexBytes
+			H2, H          hexBytes
 			Session        hexBytes
 			Attempt        uint64   `json:",string"`
 			ClientPosition uint64   `json:"client_position,string"`
@@ -38,9 +39,9 @@ func TestResumeVectors(t *testing.T) {
 	for _, v := range file.Proofs {
 		s := &symmetricState{ck: [32]byte(v.ChainingKey), h: [32]byte(v.Hash)}
 		require.Equal(t, v.Secret, hexBytes(s.export(resumeLabel, 32)), v.Name)
-		c := proof(v.Secret, "client", [16]byte(v.Session), v.Attempt, v.ClientPosition)
+		c := proof(v.Secret, "client", [32]byte(v.H2), [16]byte(v.Session), v.Attempt, v.ClientPosition)
 		require.Equal(t, v.ClientProof, hexBytes(c[:]), v.Name)
-		c = proof(v.Secret, "server", [16]byte(v.Session), v.Attempt, v.ServerPosition)
+		c = proof(v.Secret, "server", [32]byte(v.H), [16]byte(v.Session), v.Attempt, v.ServerPosition)
 		require.Equal(t, v.ServerProof, hexBytes(c[:]), v.Name)
 	}
 	require.NotEmpty(t, file.Records)

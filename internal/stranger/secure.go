@@ -39,9 +39,12 @@ func prologue(preamble []byte, pipe *PipeContext) []byte {
 	return out
 }
 
+// hashes are the two of a handshake that things may be bound to (section 4.4).
+type hashes struct{ h2, h [32]byte }
+
 // initiate shakes hands and returns the content of the welcome. The responder
-// must have the key expect.
-func initiate(conn io.ReadWriteCloser, keys handshakeKeys, pipe *PipeContext, expect, hello []byte) (*secureConn, []byte, error) {
+// must have the key expect. The hello may be bound to h2.
+func initiate(conn io.ReadWriteCloser, keys handshakeKeys, pipe *PipeContext, expect []byte, hello func(h2 [32]byte) []byte) (*secureConn, []byte, error) {
 	h := newHandshake(suite, true, keys, prologue(preamble, pipe))
 	m1, err := h.write(nil)
 	if err != nil {
@@ -60,7 +63,7 @@ func initiate(conn io.ReadWriteCloser, keys handshakeKeys, pipe *PipeContext, ex
 	if !bytes.Equal(h.peerStatic.Bytes(), expect) {
 		return nil, nil, ErrWrongKey
 	}
-	m3, err := h.write(hello)
+	m3, err := h.write(hello(h.h))
 	if err != nil {
 		return nil, nil, err
 	}
@@ -86,7 +89,7 @@ func initiate(conn io.ReadWriteCloser, keys handshakeKeys, pipe *PipeContext, ex
 
 // respond shakes hands; judge says what the verdict is. After a refusal it
 // sends the end itself; the caller closes.
-func respond(conn io.ReadWriteCloser, keys handshakeKeys, pipe *PipeContext, judge func(peer, hello []byte) []byte) (*secureConn, error) {
+func respond(conn io.ReadWriteCloser, keys handshakeKeys, pipe *PipeContext, judge func(peer, hello []byte, of hashes) []byte) (*secureConn, error) {
 	timer := time.AfterFunc(10*time.Second, func() { conn.Close() })
 	defer timer.Stop()
 	var theirs [preambleSize]byte
@@ -119,12 +122,14 @@ func respond(conn io.ReadWriteCloser, keys handshakeKeys, pipe *PipeContext, jud
 	if err != nil {
 		return nil, err
 	}
+	of := hashes{h2: h.h}
 	hello, err := h.read(m3)
 	if err != nil {
 		return nil, err
 	}
 	s := newSecureConn(conn, h)
-	verdict := judge(h.peerStatic.Bytes(), hello)
+	of.h = h.h
+	verdict := judge(h.peerStatic.Bytes(), hello, of)
 	if err := s.writeRecord(recordVerdict, verdict); err != nil {
 		return nil, err
 	}

@@ -31,7 +31,7 @@ func securePair(t *testing.T, strangerOpens bool) (*secureConn, *secure.Conn) {
 				theirs, errTheirs = p.Welcome(t.Context(), []byte("welcome"))
 			}
 		})
-		mine, welcome, err := initiate(a, handshakeKeys{static: alice.key}, pipe, bob.public(), []byte("hello"))
+		mine, welcome, err := initiate(a, handshakeKeys{static: alice.key}, pipe, bob.public(), func([32]byte) []byte { return []byte("hello") })
 		require.NoError(t, err)
 		require.Equal(t, "welcome", string(welcome))
 		wg.Wait()
@@ -42,7 +42,7 @@ func securePair(t *testing.T, strangerOpens bool) (*secureConn, *secure.Conn) {
 	var mine *secureConn
 	var errMine error
 	wg.Go(func() {
-		mine, errMine = respond(b, handshakeKeys{static: bob.key}, pipe, func(_, hello []byte) []byte {
+		mine, errMine = respond(b, handshakeKeys{static: bob.key}, pipe, func(_, hello []byte, _ hashes) []byte {
 			return append([]byte{0}, hello...)
 		})
 	})

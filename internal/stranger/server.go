@@ -31,10 +31,10 @@ func (s *Server) Serve(conn io.ReadWriteCloser) (*Link, error) {
 	var hello *Hello
 	var ses, old *session
 	var welcome *Welcome
-	sec, err := respond(conn, handshakeKeys{static: s.Key}, nil, func(peer, content []byte) []byte {
+	sec, err := respond(conn, handshakeKeys{static: s.Key}, nil, func(peer, content []byte, of hashes) []byte {
 		var bad *Error
 		if hello, bad = decodeHello(content); bad == nil && hello.Token != nil {
-			ses, welcome, bad = s.takeUp(peer, hello)
+			ses, welcome, bad = s.takeUp(peer, hello, of)
 		}
 		if bad == nil && ses == nil {
 			ses, old, bad = s.admit(peer, hello)

@@ -50,7 +50,7 @@ func (s *Server) welcome(ses *session) *Welcome {
 
 // takeUp finds the session of a token and its welcome. If there is neither nor
 // a refusal, there is no such session and the client wants another.
-func (s *Server) takeUp(peer []byte, hello *Hello) (*session, *Welcome, *Error) {
+func (s *Server) takeUp(peer []byte, hello *Hello, of hashes) (*session, *Welcome, *Error) {
 	t := hello.Token
 	s.mu.Lock()
 	ses := s.byID[t.Session]
@@ -65,14 +65,14 @@ func (s *Server) takeUp(peer []byte, hello *Hello) (*session, *Welcome, *Error) 
 	if <-ses.ready; ses.Link == nil {
 		return nil, nil, unknown
 	}
-	position, ours, no := ses.splice.takeUp(peer, t)
+	position, ours, no := ses.splice.takeUp(peer, t, of)
 	if no == nil {
 		w := s.welcome(ses)
 		w.Record = none
 		w.Resumed, w.Position, w.Proof = true, position, ours
 		return ses, w, nil
 	}
-	if !ses.splice.over() || !ses.splice.proven(peer, t) {
+	if !ses.splice.over() || !ses.splice.proven(peer, t, of) {
 		return nil, nil, no
 	}
 	<-ses.Done()

@@ -107,23 +107,24 @@ func (s *splice) trim() {
 
 // takeUp judges a token and, if it is good, closes the strand and gives the
 // position and the proof for the welcome. The rest is attach's.
-func (s *splice) takeUp(peer []byte, t *Token) (position uint64, ours [32]byte, no *Error) {
+func (s *splice) takeUp(peer []byte, t *Token, of hashes) (position uint64, ours [32]byte, no *Error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
-	case !s.proven(peer, t), t.Attempt <= s.attempt, s.err != nil:
+	case !s.proven(peer, t, of), t.Attempt <= s.attempt, s.err != nil:
 		return 0, ours, &Error{Code: codeNoSession, Text: "no such session"}
 	case t.Position > s.sent || t.Position < s.acked:
 		return 0, ours, protocolError("bad position")
 	}
 	s.attempt = t.Attempt
 	s.suspend()
-	return s.arrived, proof(s.secret, "server", s.id, t.Attempt, s.arrived), nil
+	return s.arrived, proof(s.secret, "server", of.h, s.id, t.Attempt, s.arrived), nil
 }
 
-// proven tells whether a token comes from the client of the session.
-func (s *splice) proven(peer []byte, t *Token) bool {
-	return bytes.Equal(peer, s.peer) && t.Proof == proof(s.secret, "client", s.id, t.Attempt, t.Position)
+// proven tells whether a token comes from the client of the session, in this
+// handshake.
+func (s *splice) proven(peer []byte, t *Token, of hashes) bool {
+	return bytes.Equal(peer, s.peer) && t.Proof == proof(s.secret, "client", of.h2, s.id, t.Attempt, t.Position)
 }
 
 // Read reads the other side's stream; io.EOF is its authenticated end.

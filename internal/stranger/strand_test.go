@@ -149,7 +149,7 @@ var badParcels = map[string][][]byte{
 // nothing goes on but what the test writes.
 func breakRules(t *testing.T, dial func() net.Conn, n byte, serverKey []byte, contents [][]byte) {
 	hello := Hello{Features: featureResume, MaxMessage: maxMessage}
-	sec, welcome, err := sayHello(dial(), identity(n).key, serverKey, hello)
+	sec, welcome, err := sayHello(dial(), identity(n).key, serverKey, &hello, nil)
 	require.NoError(t, err)
 	require.Equal(t, uint32(featureResume), welcome.Features)
 	defer sec.Close()

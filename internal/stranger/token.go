@@ -8,7 +8,7 @@ type Token struct {
 	Session  [16]byte // its id
 	Attempt  uint64   // higher than in every earlier token of the session
 	Position uint64   // how many bytes of the server's stream have arrived
-	Proof    [32]byte // HMAC over the three before it
+	Proof    [32]byte // HMAC over a hash of the handshake and the three before it
 }
 
 const (
@@ -37,9 +37,11 @@ func decodeToken(b []byte) (t *Token, ok bool) {
 }
 
 // proof is what the client or the server says, by role, to show that it has the
-// secret of the session.
-func proof(secret []byte, role string, session [16]byte, attempt, position uint64) [32]byte {
-	b := append([]byte(role), session[:]...)
+// secret of the session. hash is h2 for the client and h for the server
+// (section 4.4), of the handshake in which it is said.
+func proof(secret []byte, role string, hash [32]byte, session [16]byte, attempt, position uint64) [32]byte {
+	b := append([]byte(role), hash[:]...)
+	b = append(b, session[:]...)
 	b = binary.BigEndian.AppendUint64(b, attempt)
 	b = binary.BigEndian.AppendUint64(b, position)
 	return [32]byte(hmacSHA256(secret, b))

@@ -194,7 +194,7 @@ func checkSession(t *testing.T, v *sessionVector) {
 	}
 	// The initiator, fed with the responder's bytes, must write the initiator's.
 	fromResp := &tape{in: bytes.NewBuffer(v.wire("responder", nil))}
-	sec, welcome, err := initiate(fromResp, initKeys, pipe, respKeys.static.PublicKey().Bytes(), hello)
+	sec, welcome, err := initiate(fromResp, initKeys, pipe, respKeys.static.PublicKey().Bytes(), func([32]byte) []byte { return hello })
 	var long []byte
 	if verdict[0] == 0 {
 		require.NoError(t, err)
@@ -213,7 +213,7 @@ func checkSession(t *testing.T, v *sessionVector) {
 
 	// And the other way round.
 	fromInit := &tape{in: bytes.NewBuffer(all)}
-	sec, err = respond(fromInit, respKeys, pipe, func(peer, got []byte) []byte {
+	sec, err = respond(fromInit, respKeys, pipe, func(peer, got []byte, _ hashes) []byte {
 		require.Equal(t, initKeys.static.PublicKey().Bytes(), peer)
 		require.Equal(t, string(hello), string(got))
 		return verdict

@@ -121,6 +121,11 @@ func (hs *HandshakeState) ReadMessage(dst, msg []byte) ([]byte, error) {
 // carries its DH: message 2 of XX for the responder's, 3 for the initiator's.
 func (hs *HandshakeState) PeerStatic() *ecdh.PublicKey { return hs.rs }
 
+// Hash is the hash of all that was said so far. After a message that was
+// written or read without an error it is the same on both sides, and no other
+// handshake has it. It is not secret.
+func (hs *HandshakeState) Hash() [HashSize]byte { return hs.h }
+
 // Result is what a finished handshake leaves.
 type Result struct {
 	Send, Recv *CipherState // of the two directions, from this side
