@@ -42,11 +42,8 @@ func parseArgs(args []string) (*options, error) {
 	fs.BoolVar(&o.encrypt, "encrypt", false, "")
 	fs.StringVar(&o.passphraseFile, "passphrase-file", "", "")
 	version := fs.Bool("version", false, "")
-	var recipients []string
-	fs.Func("recipient", "", func(s string) error {
-		recipients = append(recipients, s)
-		return nil
-	})
+	var recipients texts
+	fs.Var(&recipients, "recipient", "")
 	if err := cli.ParseFlags(fs, args); err != nil {
 		return nil, err
 	}
@@ -94,3 +91,10 @@ func parseArgs(args []string) (*options, error) {
 	}
 	return o, nil
 }
+
+// texts is a flag that may be repeated.
+type texts []string
+
+func (t *texts) String() string     { return "" }
+func (t *texts) Set(s string) error { *t = append(*t, s); return nil }
+func (t *texts) Repeats()           {}

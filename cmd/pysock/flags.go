@@ -52,6 +52,7 @@ func parse(fs *flag.FlagSet, args []string, most int) ([]string, error) {
 type list []string
 
 func (l *list) String() string { return fmt.Sprint(len(*l)) } // not empty, which parse would refuse
+func (l *list) Repeats()       {}
 func (l *list) Set(s string) error {
 	if s == "" {
 		return errors.New("it is empty")

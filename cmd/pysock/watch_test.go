@@ -18,15 +18,15 @@ import (
 	"github.com/pysock/pysock/secure"
 )
 
-// refusedDial is what an attempt to connect to a port that nobody listens on ends with.
-var refusedDial = fmt.Errorf("connecting to the server: %w", &net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)})
+// errRefusedDial is what an attempt to connect to a port that nobody listens on ends with.
+var errRefusedDial = fmt.Errorf("connecting to the server: %w", &net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)})
 
 func TestWatcher(t *testing.T) {
 	cut := &secure.TruncatedError{During: "stream"}
 	online := client.State{Phase: client.Online, Session: 1, Address: "hub:7700"}
 	again := client.State{Phase: client.Online, Session: 2, Address: "hub:7700"}
 	resuming := client.State{Phase: client.Resuming, Session: 1, Address: "hub:7700", Err: cut}
-	failed := client.State{Phase: client.Resuming, Session: 1, Address: "hub:7700", Err: refusedDial}
+	failed := client.State{Phase: client.Resuming, Session: 1, Address: "hub:7700", Err: errRefusedDial}
 	down := client.State{Phase: client.Connecting, Session: 1, Address: "hub:7700", Err: &channel.CloseError{Code: channel.CodeShutdown}}
 	offline := client.State{Phase: client.Offline, Session: 1, Err: cut}
 	const lost, back, anew = "connection lost (it ended without a goodbye); trying\n", "connected again, nothing lost\n", "connected again in a new session; mind\n"
@@ -115,7 +115,7 @@ func TestTellPipe(t *testing.T) {
 
 func TestAttemptReason(t *testing.T) {
 	for want, err := range map[string]error{
-		`nothing answers at "hub:7700"`:   refusedDial,
+		`nothing answers at "hub:7700"`:   errRefusedDial,
 		`there is no way to "hub:7700"`:   &net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.ENETUNREACH)},
 		`the name "hub" does not resolve`: &net.OpError{Op: "dial", Err: &net.DNSError{Name: "hub"}},
 		`"hub:7700" does not answer`:      &net.OpError{Op: "dial", Err: os.ErrDeadlineExceeded},
@@ -140,12 +140,12 @@ func TestSendErrorOfLostSessions(t *testing.T) {
 	for want, err := range map[string]error{
 		`"bob" is gone: its connection to the server has ended`:                                                   gone,
 		"the server has lost our session: it was started again, or we were away for too long":                     &channel.GapError{Err: &channel.LostError{Err: &client.SessionLostError{Err: &channel.Error{Code: channel.CodeNoSession, Remote: true}}}},
-		"the server could not be reached for 2m, as long as it keeps a session":                                   &channel.GapError{Err: &channel.LostError{Err: &client.SessionLostError{Grace: 2 * time.Minute, Err: refusedDial}}},
+		"the server could not be reached for 2m, as long as it keeps a session":                                   &channel.GapError{Err: &channel.LostError{Err: &client.SessionLostError{Grace: 2 * time.Minute, Err: errRefusedDial}}},
 		"the server closed the connection: the server is shutting down":                                           &channel.GapError{Err: &channel.LostError{Err: &channel.CloseError{Code: channel.CodeShutdown}}},
 		`"bob" closed the connection: ended by the server`:                                                        &channel.GapError{Err: &channel.CloseError{Code: channel.CodeKicked}}, // he says so
 		`"bob" closed the connection`:                                                                             &channel.CloseError{},
 		`there is no connection to "bob" at the moment: try again`:                                                client.ErrOffline,
-		`the connection to "bob" was lost: too long: connecting to the server: dial: connect: connection refused`: &channel.LostError{Err: fmt.Errorf("too long: %w", refusedDial)},
+		`the connection to "bob" was lost: too long: connecting to the server: dial: connect: connection refused`: &channel.LostError{Err: fmt.Errorf("too long: %w", errRefusedDial)},
 	} {
 		assert.EqualError(t, sendError(t.Context(), `"bob"`, "log", err), want)
 	}

@@ -42,7 +42,7 @@ func TestBooksAreBegunAnew(t *testing.T) {
 		fill(t, books, 2000, 1)
 		require.Equal(t, record, books.Record(), "as many as a link may have")
 
-		l, r = against(t, &Config{Books: books})
+		l, _ = against(t, &Config{Books: books})
 		require.NoError(t, l.Send(t.Context(), "one-more", channel.Raw, nil))
 		require.NoError(t, l.Send(t.Context(), "to0", channel.Raw, nil))
 		other := books.Record()

@@ -13,6 +13,11 @@ type Wanter interface {
 	Wants() string // in words that follow "wants"
 }
 
+// Repeater is a flag's value that takes more than one. Others with a value that are given twice are refused: the person meant something that one of the two is not.
+type Repeater interface {
+	Repeats() // does nothing
+}
+
 // FlagName is how people write a flag.
 func FlagName(name string) string {
 	if len(name) == 1 {
@@ -31,7 +36,7 @@ func ParseFlags(fs *flag.FlagSet, args []string) error {
 			w = &watched{Value: f.Value}
 			f.Value = w
 		}
-		w.refused = func(value string) { refused = &refusal{f.Name, w.Value, value} }
+		w.refused = func(value string, twice bool) { refused = &refusal{f.Name, w.Value, value, twice} }
 	})
 	err := fs.Parse(args)
 	switch {
@@ -59,16 +64,24 @@ func wellFormed(arg string) bool {
 // watched is a flag's value that tells when it refuses what it is given: the error that package flag makes of that is only text.
 type watched struct {
 	flag.Value
-	refused func(value string)
+	given   bool
+	refused func(value string, twice bool)
 }
 
 func (w *watched) Set(value string) error {
+	if _, repeats := w.Value.(Repeater); w.given && !repeats && !w.IsBoolFlag() {
+		w.refused(value, true)
+		return errTwice
+	}
+	w.given = true
 	err := w.Value.Set(value)
 	if err != nil {
-		w.refused(value)
+		w.refused(value, false)
 	}
 	return err
 }
+
+var errTwice = errors.New("it is given twice")
 
 // IsBoolFlag says, for package flag, whether the flag stands without a value.
 func (w *watched) IsBoolFlag() bool {
@@ -81,9 +94,13 @@ type refusal struct {
 	name  string
 	of    flag.Value
 	value string
+	twice bool
 }
 
 func (r *refusal) Error() string {
+	if r.twice {
+		return FlagName(r.name) + " is given twice"
+	}
 	if r.value == "" {
 		return FlagName(r.name) + " is given without a value"
 	}

@@ -24,6 +24,13 @@ func (s *small) Set(v string) error {
 	return nil
 }
 
+// many is a flag that may be repeated.
+type many []string
+
+func (m *many) String() string     { return "" }
+func (m *many) Set(v string) error { *m = append(*m, v); return nil }
+func (m *many) Repeats()           {}
+
 func parse(args ...string) error {
 	fs := flag.NewFlagSet("test", flag.ContinueOnError)
 	fs.SetOutput(io.Discard)
@@ -31,6 +38,7 @@ func parse(args ...string) error {
 	fs.Bool("json", false, "")
 	fs.String("o", "", "")
 	fs.Var(new(small), "size", "")
+	fs.Var(new(many), "many", "")
 	if err := ParseFlags(fs, []string{"--json", "argument"}); err != nil {
 		return err
 	}
@@ -55,7 +63,15 @@ func TestParseFlags(t *testing.T) {
 		"--size":            "--size wants something small",
 		"--size large more": `--size wants something small, and not "large"`,
 		"--size=":           "--size is given without a value",
+		"-o x -o y":         "-o is given twice",
+		"--many x --many y": "",
+		"--json --json":     "",
 	} {
-		assert.EqualError(t, parse(strings.Fields(args)...), want, args)
+		err := parse(strings.Fields(args)...)
+		if want == "" {
+			assert.NoError(t, err, args)
+			continue
+		}
+		assert.EqualError(t, err, want, args)
 	}
 }
