@@ -21,7 +21,8 @@ const maxShaking = 4
 // ErrRunning is returned by AcceptPipe after Run, which takes the pipes that peers open.
 var ErrRunning = errors.New("client: Run takes the pipes of this client: use handlers, or do not call Run")
 
-// maxPerPeer is how many pipes one peer may have with us when it opens another.
+// maxPerPeer is how many pipes one peer may have with us when it opens another. One counts until its handlers have returned, so that what a peer makes run by opening and leaving pipes
+// is bounded too.
 const maxPerPeer = 64
 
 // AcceptPipe waits for the next pipe that a peer has opened: one of the key file's peers, or as Config says. The handshake is done by then. It stops at ctx's end
@@ -80,10 +81,15 @@ func (c *Client) adopt(p *Pipe) *Pipe {
 // errCrowded ends a pipe that waits for its peer, who has opened too many others.
 var errCrowded = errors.New("its place was needed for a pipe that the peer opened later")
 
-// pipesOf counts the pipes with a peer, and finds that of them which has waited for the peer longest, nil if none does. Call it with c.mu held.
-func (c *Client) pipesOf(key keys.PublicKey) (n int, waiting *Pipe) {
+// pipesOf counts the pipes with a peer, apart from them those that have ended and whose handlers still run, and finds that which has waited for the peer longest, nil if
+// none does. Call it with c.mu held.
+func (c *Client) pipesOf(key keys.PublicKey) (n, ended int, waiting *Pipe) {
 	for p := range c.pipes {
-		if p.peer.Key != key || !p.alive() {
+		switch {
+		case p.peer.Key != key:
+			continue
+		case !p.alive():
+			ended++
 			continue
 		}
 		n++
@@ -91,7 +97,7 @@ func (c *Client) pipesOf(key keys.PublicKey) (n int, waiting *Pipe) {
 			waiting = p
 		}
 	}
-	return n, waiting
+	return n, ended, waiting
 }
 
 // release makes room for another pipe to wait.
@@ -212,8 +218,9 @@ func (c *Client) pipeOf(trust *peerTrust, key keys.PublicKey, number [wire.IDSiz
 		}
 		p.conn.End(&channel.LostError{Err: errNewLink})
 	}
-	if n, waiting := c.pipesOf(key); n >= maxPerPeer {
-		if waiting == nil {
+	if n, ended, waiting := c.pipesOf(key); n+ended >= maxPerPeer {
+		// One that makes room counts among the ended until its handlers, which have been told to stop, do: so at most twice as many pipes have any.
+		if waiting == nil || ended >= maxPerPeer {
 			return nil, false, &channel.Error{Code: channel.CodeBusy, Text: "too many pipes of this peer"}
 		}
 		waiting.conn.End(&channel.LostError{Err: errCrowded})

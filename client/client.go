@@ -39,8 +39,8 @@ type Client struct {
 	running bool                     // Run was called
 	held    int                      // pipes in their handshake or in waiting
 	shaking map[string]int           // of these, those in their handshake, by the opener's name
-	pipes   map[*Pipe]struct{}       // all that are open, or wait for their peer
-	taken   map[instance]*Pipe       // of these, those that peers have opened
+	pipes   map[*Pipe]struct{}       // all that are open, or wait for their peer, or have ended and have handlers that run
+	taken   map[instance]*Pipe       // of those that have not ended, those that peers have opened
 	byKey   map[keys.PublicKey]*Pipe // those that SendTo uses
 	opening map[string]*opening      // those that SendTo opens at the moment, by name
 
@@ -102,8 +102,11 @@ func (c *Client) within(ctx context.Context) (context.Context, func()) {
 	return bound(ctx, &c.here)
 }
 
-// Send sends body to the server on a channel; see channel.Conn. While there is no connection what it accepts waits to be sent, as much as the channel's credit and
-// Config.ResumeBuffer hold; after that Send waits, or with Config.FailOffline returns ErrOffline.
+// Send sends body to the server on a channel; see channel.Conn.
+//
+// While the client is Resuming what Send accepts waits to be sent. That is not much: of each channel about 64 KiB that the server has not taken, where each message counts 32 bytes more than its
+// body, or what the server had allowed more; and in all at most what Config.ResumeBuffer and a queue of 1 MiB hold. A message that does not fit waits, as one larger than 64 KiB most often does, or with
+// Config.FailOffline Send returns ErrOffline. While the client is Connecting there is no session to send on, and every message waits.
 func (c *Client) Send(ctx context.Context, name string, body []byte) error {
 	ctx, done := c.within(ctx)
 	defer done()

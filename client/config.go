@@ -32,7 +32,8 @@ const (
 	// AtMostOnce tells of them with a *channel.GapError and never sends them again. A message that came, whose taking was not heard of, is among them.
 	AtMostOnce Delivery = iota
 	// AtLeastOnce keeps each message until the other application has taken it, and sends it again. What that application has taken already it does not get a second time as long as
-	// its process lives; if that has been restarted, it may.
+	// it is remembered there: by a server for its grace time (two minutes as a rule) after the session has ended, by a peer as long as its end of the pipe waits, which is its PipeGrace.
+	// Later, or if its process was restarted, it may. Close does not wait for what is still to be sent again: it returns a *channel.GapError with that.
 	AtLeastOnce
 )
 
@@ -78,8 +79,10 @@ type Config struct {
 	// Delivery says what becomes of messages that may be lost with a session; see there.
 	Delivery Delivery
 
-	// FailOffline lets calls that send something return ErrOffline instead of waiting while there is no connection to the server, or, of a pipe, to the peer.
-	// What need not wait is queued all the same; what a call that failed had queued already, SendAcked its message, may still arrive.
+	// FailOffline lets calls that send something return ErrOffline instead of waiting: while the client is not Online, and those of a Pipe also while it has no link, as Pipe.Away
+	// tells; and if they wait when that begins. A peer who has lost his connection is not known to be away until the server's grace for him is over: until then calls on the pipe wait.
+	// Calls that need not wait succeed all the same: Send as far as Client.Send says, and Flush if there is nothing to wait for. What a call that failed had queued
+	// already, SendAcked its message, may still arrive.
 	FailOffline bool
 
 	// DialContext connects to the server, for proxies and tests; nil for a net.Dialer, which races IPv6 and IPv4. The network is "tcp". It is called again for
@@ -94,7 +97,8 @@ type Config struct {
 	// heard of for 10 s more is taken for lost, and the client connects anew.
 	KeepAlive time.Duration
 
-	// PipeGrace is how long a pipe may be without its peer before it ends; 0 for DefaultPipeGrace.
+	// PipeGrace is how long a pipe may be without its peer before it ends; 0 for DefaultPipeGrace. It begins when this client notices: for a peer whose connection was lost that is
+	// when the server's grace for him is over, and for a client that has lost its own when its session is.
 	PipeGrace time.Duration
 
 	// RenewAfter is how old a connection becomes before a new one with fresh keys takes its place, unnoticed, with up to a fifth of it less; 0 for DefaultRenewAfter, which is
@@ -106,7 +110,7 @@ type Config struct {
 	RenewBytes int64
 
 	// ResumeBuffer is how many bytes are kept that the server has not acknowledged, to send them again over the next connection; 0 for
-	// DefaultResumeBuffer. When they are used up, sending waits.
+	// DefaultResumeBuffer. When they are used up, sending waits. It is not what a Send may be ahead while the client is offline: see Client.Send.
 	ResumeBuffer int
 
 	// MaxMessage is the largest message accepted, in bytes of its body: 0 for 16 MiB, less than 64 KiB is raised to that,

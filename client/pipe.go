@@ -18,7 +18,7 @@ import (
 // may be called by several goroutines at once.
 //
 // A pipe outlives the sessions that carry it: when one of them is lost, the side that opened the pipe opens it anew, and both go on with the Pipe that
-// they have. A pipe that is without its peer for Config.PipeGrace has ended.
+// they have. A pipe that is without its peer for Config.PipeGrace has ended; that time begins when this client notices that the peer is gone.
 type Pipe struct {
 	client *Client
 	peer   *channel.Peer
@@ -29,6 +29,10 @@ type Pipe struct {
 	here   presence
 
 	attaching sync.Mutex // held while a link is made
+
+	// Of a pipe that we have opened: owned by OpenPipe, then by the goroutine that opens it anew.
+	back     backoff
+	attached time.Time // when its last link began
 
 	// Guarded by client.mu.
 	opening bool      // it is being opened anew
@@ -46,7 +50,10 @@ var _ channel.Conn = (*Pipe)(nil)
 
 // newPipe makes a pipe that has no link yet. lost is called when it has lost one and may get another. Call it with c.mu held.
 func (c *Client) newPipe(peer *channel.Peer, number [wire.IDSize]byte, lost func(*Pipe)) *Pipe {
-	p := &Pipe{client: c, peer: peer, id: instance{peer.Key, number}, safety: keys.SafetyNumber(c.Key(), peer.Key)}
+	p := &Pipe{
+		client: c, peer: peer, id: instance{peer.Key, number}, safety: keys.SafetyNumber(c.Key(), peer.Key),
+		back: backoff{first: firstReopen, most: mostReopen},
+	}
 	p.conn = durable.New(&durable.Config{
 		Resend: c.cfg.Delivery == AtLeastOnce, Wait: c.cfg.PipeGrace,
 		Final: func(err error) bool { return c.cfg.NoReconnect || closedByPeer(err) != nil },
@@ -58,7 +65,6 @@ func (c *Client) newPipe(peer *channel.Peer, number [wire.IDSize]byte, lost func
 		defer c.ends.Done()
 		p.present()
 		c.mu.Lock()
-		delete(c.pipes, p)
 		if c.taken[p.id] == p {
 			delete(c.taken, p.id)
 		}
@@ -68,6 +74,9 @@ func (c *Client) newPipe(peer *channel.Peer, number [wire.IDSize]byte, lost func
 		c.owe(p)
 		c.mu.Unlock()
 		p.conn.Wait()
+		c.mu.Lock()
+		delete(c.pipes, p)
+		c.mu.Unlock()
 	})
 	return p
 }
@@ -78,6 +87,7 @@ func (p *Pipe) attachTo(conn *secure.Conn, w *wire.Welcome) error {
 		p.conn.Link().Cut(errNewLink)
 	}
 	p.conn.Books().Welcomed(w.Record)
+	p.attached = time.Now()
 	return p.attach(conn, true, w.MaxMessage)
 }
 
@@ -238,7 +248,7 @@ func (p *Pipe) Ping(ctx context.Context) (time.Duration, error) {
 }
 
 // Close sends what Send accepted and ends the pipe; see channel.Conn. If the peer is not there at the moment there is nobody to tell: a peer that has a Pipe of its own waiting finds
-// out when its Config.PipeGrace is over.
+// out when its Config.PipeGrace is over. It does not wait for what AtLeastOnce still has to send again, and returns a *channel.GapError then.
 func (p *Pipe) Close() error { return p.CloseWithReason(channel.CodeClosed, "") }
 
 // CloseWithReason is Close with a code and a text of at most 255 bytes that the peer sees.

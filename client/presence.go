@@ -6,7 +6,8 @@ import (
 	"sync"
 )
 
-// ErrOffline is returned, with Config.FailOffline, by calls that would have to wait for a connection that is lost, or that waited for something when it was.
+// ErrOffline is returned, with Config.FailOffline, by calls that would have to wait for a connection that is lost, or that waited for something when it was. It says that there is no
+// connection now; another may come. The phase Offline is something else: it is of a client that has ended.
 var ErrOffline = errors.New("there is no connection at the moment")
 
 // presence says whether there is a connection. The zero value says that there is none.
@@ -73,6 +74,9 @@ func (p *presence) await(ctx, life context.Context) error {
 		select {
 		case <-come:
 		case <-ctx.Done():
+			if life.Err() != nil {
+				return context.Cause(life) // why the client ended says more
+			}
 			return context.Cause(ctx)
 		case <-life.Done():
 			return context.Cause(life)

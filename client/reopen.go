@@ -31,27 +31,36 @@ func (c *Client) reopen(p *Pipe) {
 	go p.reopen() // stops when the pipe has a link, or has ended
 }
 
+// reopen makes attempts until one works. The first is made at once only if the link had lasted for a while: a peer or a server that cuts every one that it lets us have would else be met as fast as
+// handshakes can be made.
 func (p *Pipe) reopen() {
 	c := p.client
 	defer c.wg.Done()
-	back := backoff{first: firstReopen, most: mostReopen}
-	for p.missing() {
+	for lost := true; p.missing(); {
+		if lost && time.Since(p.attached) >= shortLived {
+			p.back.reset()
+		} else if !p.pause(p.back.next()) {
+			continue
+		}
 		err := p.openAgain()
-		switch {
-		case err == nil, c.conn.Context().Err() != nil:
-			continue
-		case finalForPipe(err):
+		lost = err == nil // if it is missing now
+		if !lost && c.conn.Context().Err() == nil && finalForPipe(err) {
 			p.conn.End(err)
-			continue
 		}
-		wait := time.NewTimer(back.next())
-		select {
-		case <-wait.C:
-		case <-p.conn.Context().Done():
-		case <-c.conn.Context().Done():
-		}
-		wait.Stop()
 	}
+}
+
+// pause waits for d. It reports whether nothing ended meanwhile.
+func (p *Pipe) pause(d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-p.conn.Context().Done():
+	case <-p.client.conn.Context().Done():
+	}
+	return false
 }
 
 // missing reports whether the pipe still has no link and may get one. If not, the goroutine that asks is to return.

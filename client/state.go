@@ -20,7 +20,7 @@ const (
 	Online
 	// Resuming is a client that has lost its connection, and tries to go on with its session over another.
 	Resuming
-	// Offline is a client that has ended.
+	// Offline is a client that has ended, for good. It is not what ErrOffline is about, which calls return while a client is Resuming or Connecting.
 	Offline
 )
 
