@@ -181,3 +181,21 @@ func requireLostOnce(t *testing.T, err error, sent uint64) {
 	var gap *channel.GapError
 	require.False(t, errors.As(err, &gap), "another link's gap: %v", err)
 }
+
+// TestRunAfterTheEnd: what has arrived before an orderly close is handled, also if Run comes when the link has ended.
+func TestRunAfterTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		mux, handled := new(channel.Mux), 0
+		mux.Fallback(func(ctx context.Context, _ channel.Conn, _ *channel.Message) error {
+			handled++
+			return ctx.Err()
+		})
+		l, r := against(t, &Config{Mux: mux})
+		r.write(chFrame(1, "a"), msgFrames(1, 8), msgFrames(1, 8), reason(wire.TypeClose, 0, 5))
+		require.NoError(t, r.conn.CloseWrite())
+		<-l.Done()
+		l.Run()
+		l.Wait()
+		require.Equal(t, 2, handled)
+	})
+}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"github.com/pysock/pysock/channel"
@@ -135,12 +136,17 @@ func (l *Link) handlerStopped() {
 	}
 }
 
+// awaitsRun reports whether messages have arrived that Run would give to handlers. Call it with mu held.
+func (l *Link) awaitsRun() bool {
+	return !l.dispatch && slices.ContainsFunc(l.in, func(ch *inChan) bool { return len(ch.queue) > 0 })
+}
+
 // endHandlers ends the handlers' ctx when the link has ended: at once, or, if the other side said that it would, after
 // they had time for what has arrived.
 func (l *Link) endHandlers(cause error, byPeer bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !byPeer || l.running == 0 && !l.held {
+	if !byPeer || l.running == 0 && !l.held && !l.awaitsRun() {
 		l.cancelHandlers(cause)
 		return
 	}
