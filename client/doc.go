@@ -46,7 +46,7 @@
 //	}
 //
 // New connections are tried at once, then after random waits of less than a bound that grows from 50 ms to 10 s, and at once again when the computer wakes up. Where nothing listens, the bound is
-// at least 2 s from the third try on. They are tried at [Config.Addresses], too. A pipe is opened anew at once if it had lasted for 10 s, and else after waits whose bound grows from 50 ms to 2 s.
+// at least 2 s as soon as each address has been tried. They are tried at [Config.Addresses], too. A pipe is opened anew at once if it had lasted for 10 s, and else after waits whose bound grows from 50 ms to 2 s.
 // A server that goes down may say when to come back; it is obeyed for at most ten minutes.
 // What is exact is what the other application has taken, which it reports itself, through a pipe end to end; what it took and could not report any more is among
 // what the GapError does not know of.

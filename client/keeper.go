@@ -14,9 +14,8 @@ const (
 	mostWait  = 10 * time.Second      // and ends with it
 
 	// Where nothing listens the server is down, for all of its clients: they must not be back all at once when it is up again.
-	// One that is only restarted is back sooner: that nobody listens is believed from the third attempt in a row on, at each address.
-	downWait  = 2 * time.Second
-	downAfter = 3
+	// Nor may they try twice or three times first: 5,000 that do overflow its accept queue if it is back within these tries.
+	downWait = 2 * time.Second
 
 	// A connection that lasted no longer than brief, or a session that the server ended within shortLived, does not reset the back-off: whatever ends them
 	// so fast would else be met some hundred times a second.
@@ -182,7 +181,7 @@ func (k *keeper) comeBack() bool {
 		if !errors.Is(err, syscall.ECONNREFUSED) {
 			k.refused = 0
 		}
-		if k.refused >= downAfter*len(k.dialer.addresses) {
+		if k.refused >= len(k.dialer.addresses) {
 			k.back.atLeast(downWait)
 		}
 		wait, cause = k.back.next(), err
