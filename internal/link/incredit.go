@@ -33,10 +33,8 @@ func (ch *inChan) tookNow(cost uint64) (ok bool) {
 	if due {
 		l := ch.link
 		l.mu.Lock()
-		if ch.total() != ch.told { // else it has been told meanwhile, with what somebody else took
-			ch.report()
-			l.kick()
-		}
+		ch.report()
+		l.kick()
 		l.mu.Unlock()
 	}
 	return ok

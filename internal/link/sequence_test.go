@@ -132,7 +132,7 @@ func TestLargeOneComesAgain(t *testing.T) {
 			l, r := against(t, &Config{Books: books, MaxMessage: 1 << 20})
 			r.write(chFrame(1, "x"), wire.AppendAnnounce(nil, 1, 200032))
 			require.Equal(t, []string{"CREDIT 1 0 200032"}, r.lines())
-			r.write(msgFrames(1, 200000), wire.AppendProbe(nil, 1, 200032))
+			r.write(msgFrames(1, 200000))
 			go func() {
 				if _, err := l.Receive(t.Context()); err == nil {
 					taken++
