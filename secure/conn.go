@@ -114,9 +114,28 @@ func (c *Conn) RecordRoom() (before, after int) { return HeadRoom, TailRoom }
 // bytes of capacity beyond its length. All of it is overwritten with what goes
 // over the wire. Otherwise it is like Write; n does not count HeadRoom.
 func (c *Conn) WriteRecord(b []byte) (n int, err error) {
+	if cap(b)-len(b) < TailRoom {
+		return 0, errRecord
+	}
+	return c.writeRecord(b, b)
+}
+
+// WriteRecordFrom is WriteRecord for a caller who needs the content afterwards:
+// it leaves it as it is and needs no TailRoom, HeadRoom is scratch all the same.
+// It costs 72 KiB of memory from a pool until it returns, and no copy.
+func (c *Conn) WriteRecordFrom(b []byte) (n int, err error) {
+	buf := getBuffer()
+	defer putBuffer(buf)
+	return c.writeRecord(buf[:], b)
+}
+
+var errRecord = errors.New("secure: a record needs content of 1 to MaxContent bytes, HeadRoom and TailRoom")
+
+// writeRecord seals b into dst, which is b or does not overlap it, and writes it.
+func (c *Conn) writeRecord(dst, b []byte) (n int, err error) {
 	n = len(b) - HeadRoom
-	if n < 1 || n > MaxContent || cap(b)-len(b) < TailRoom {
-		return 0, errors.New("secure: WriteRecord needs content of 1 to MaxContent bytes, HeadRoom and TailRoom")
+	if n < 1 || n > MaxContent {
+		return 0, errRecord
 	}
 	c.out.mu.Lock()
 	defer c.out.mu.Unlock()
@@ -129,7 +148,7 @@ func (c *Conn) WriteRecord(b []byte) (n int, err error) {
 	var taken bool
 	if rekeyDue(c.out.keys) { // one in 65536: a copy does not matter
 		taken, err = c.out.sealed(recordData, b[HeadRoom:])
-	} else if b, err = seal(c.out.keys, recordData, b); err == nil {
+	} else if b, err = sealTo(dst, c.out.keys, recordData, b); err == nil {
 		taken, err = c.out.send(b)
 	} else {
 		c.out.err = err

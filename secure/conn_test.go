@@ -127,6 +127,15 @@ func TestRecordAPI(t *testing.T) {
 		got, err := r.ReadRecord()
 		require.NoError(t, err)
 		require.True(t, bytes.Equal(want, got))
+
+		copy(b[HeadRoom:], want)
+		n, err = i.WriteRecordFrom(b[:len(b):len(b)])
+		require.NoError(t, err)
+		require.Equal(t, size, n)
+		require.True(t, bytes.Equal(want, b[HeadRoom:]), "it is left as it is")
+		got, err = r.ReadRecord()
+		require.NoError(t, err)
+		require.True(t, bytes.Equal(want, got))
 	}
 	// What Read leaves, ReadRecord gives.
 	_, err := i.Write([]byte("abcdef"))
@@ -140,6 +149,10 @@ func TestRecordAPI(t *testing.T) {
 	for _, b := range [][]byte{nil, make([]byte, HeadRoom, 100), make([]byte, HeadRoom+1), make([]byte, HeadRoom+MaxContent+1, 1<<17)} {
 		_, err := i.WriteRecord(b)
 		require.Error(t, err)
+		if len(b) != HeadRoom+1 {
+			_, err = i.WriteRecordFrom(b)
+			require.Error(t, err)
+		}
 	}
 	require.NoError(t, i.CloseWrite())
 	_, err = i.WriteRecord(make([]byte, HeadRoom+1, HeadRoom+1+TailRoom))

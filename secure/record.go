@@ -46,16 +46,22 @@ func rekeyDue(k *noise.CipherState) bool { return (k.Nonce()+1)%rekeyInterval ==
 // seal makes a record of b, in place: b has headerSize+typeSize bytes of room,
 // then the content, and capacity for the tag.
 func seal(k *noise.CipherState, t recordType, b []byte) ([]byte, error) {
+	return sealTo(b, k, t, b)
+}
+
+// sealTo is seal with the record at the start of dst, which is b or does not
+// overlap it. Of b it changes the room only.
+func sealTo(dst []byte, k *noise.CipherState, t recordType, b []byte) ([]byte, error) {
 	b[headerSize] = byte(t)
-	sealed, err := k.Seal(b[headerSize:headerSize], nil, b[headerSize:])
+	sealed, err := k.Seal(dst[headerSize:headerSize], nil, b[headerSize:])
 	if err != nil {
 		return nil, err
 	}
-	binary.BigEndian.PutUint16(b, uint16(len(sealed)))
+	binary.BigEndian.PutUint16(dst, uint16(len(sealed)))
 	if t == recordRekey {
 		k.Rekey()
 	}
-	return b[:headerSize+len(sealed)], nil
+	return dst[:headerSize+len(sealed)], nil
 }
 
 // open opens a sealed record in place and checks that its type may come here

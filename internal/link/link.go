@@ -84,11 +84,12 @@ func (c *Config) withDefaults() Config {
 
 // A Link is one connection's engine. Make one with New.
 type Link struct {
-	cfg  Config
-	conn net.Conn
-	rec  recordConn // conn, if it is one; else nil
-	head int        // what rec needs before the content of a record
-	pool *flow.Pool // what channels may hold
+	cfg    Config
+	conn   net.Conn
+	rec    recordConn // conn, if it is one; else nil
+	head   int        // what rec needs before the content of a record
+	lender lender     // rec, if it is one; else nil
+	pool   *flow.Pool // what channels may hold
 
 	// answerPool is for large answers. It is one of its own, because what channels hold may wait for a handler that
 	// waits for an answer.

@@ -12,6 +12,17 @@ type recordConn interface {
 	RecordRoom() (before, after int)
 }
 
+// A lender is a recordConn that keeps what it writes for a while, and can do so without a copy in buffers of its own.
+type lender interface {
+	recordConn
+	// Lend returns a buffer that one record of maxBatch bytes fits into with its room.
+	Lend() *[]byte
+	// TakeBack takes one back that is not needed.
+	TakeBack(b *[]byte)
+	// WriteLent is WriteRecord for the first n bytes of a buffer that was lent, which is not the caller's any more then.
+	WriteLent(b *[]byte, n int) error
+}
+
 // maxRecordRoom is the most that a recordConn may want around the content.
 const maxRecordRoom = 64
 
@@ -23,16 +34,37 @@ func (l *Link) useRecords() {
 	}
 	if before, after := rec.RecordRoom(); before+after <= maxRecordRoom {
 		l.rec, l.head = rec, before
+		l.lender, _ = rec.(lender)
 	}
 }
 
-// writeBatch writes b, which begins at l.head of buf.
-func (l *Link) writeBatch(buf, b []byte) error {
-	if l.rec == nil {
-		_, err := l.conn.Write(b)
-		return err
+// newBatch returns a buffer for the next batch, which begins at l.head of it. It is given to writeBatch or dropBatch.
+func (l *Link) newBatch() *[]byte {
+	if l.lender != nil {
+		return l.lender.Lend()
 	}
-	_, err := l.rec.WriteRecord(buf[:l.head+len(b)])
+	return batches.Get().(*[]byte)
+}
+
+func (l *Link) dropBatch(buf *[]byte) {
+	if l.lender != nil {
+		l.lender.TakeBack(buf)
+		return
+	}
+	batches.Put(buf)
+}
+
+// writeBatch writes b, which begins at l.head of buf.
+func (l *Link) writeBatch(buf *[]byte, b []byte) (err error) {
+	if l.lender != nil {
+		return l.lender.WriteLent(buf, l.head+len(b))
+	}
+	if l.rec != nil {
+		_, err = l.rec.WriteRecord((*buf)[:l.head+len(b)])
+	} else {
+		_, err = l.conn.Write(b)
+	}
+	batches.Put(buf)
 	return err
 }
 

@@ -44,19 +44,19 @@ func (l *Link) start() {
 // write writes batch after batch until there is nothing to write.
 func (l *Link) write() {
 	defer l.wg.Done()
-	buf := batches.Get().(*[]byte)
-	defer batches.Put(buf)
 	for {
+		buf := l.newBatch()
 		l.mu.Lock()
 		b, last := l.nextBatch((*buf)[l.head:l.head], &l.drained)
 		if len(b) == 0 {
 			l.writing = false
 			l.mu.Unlock()
+			l.dropBatch(buf)
 			return
 		}
 		l.mu.Unlock()
 
-		err := l.writeBatch(*buf, b)
+		err := l.writeBatch(buf, b)
 		l.drained.tell()
 		if err != nil {
 			l.cannotWrite(err)

@@ -61,6 +61,8 @@ type Lower interface {
 	ReadRecord() ([]byte, error)
 	// WriteRecord writes one record in place.
 	WriteRecord(b []byte) (int, error)
+	// WriteRecordFrom is the same, and leaves the content as it is.
+	WriteRecordFrom(b []byte) (int, error)
 	// RecordRoom is what WriteRecord needs before and after the content.
 	RecordRoom() (before, after int)
 	// CloseWrite sends the authenticated end of the stream.

@@ -102,6 +102,12 @@ func (p *plain) WriteRecord(b []byte) (int, error) {
 	return len(b) - plainBefore, nil
 }
 
+func (p *plain) WriteRecordFrom(b []byte) (int, error) {
+	c := append(make([]byte, 0, len(b)+plainAfter), b...)
+	clear(b[:plainBefore]) // this may be overwritten
+	return p.WriteRecord(c)
+}
+
 func (p *plain) CloseWrite() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -147,6 +153,11 @@ func reconnect(t testing.TB, net memnet.Config, a, b *Conn) (x, y *plain) {
 // writeRecord sends content as a link does.
 func writeRecord(c *Conn, content []byte) error {
 	before, after := c.RecordRoom()
+	if n := before + len(content); len(content)%2 == 1 && n+after <= maxSegment {
+		lent := c.Lend()
+		copy((*lent)[before:], content)
+		return c.WriteLent(lent, n)
+	}
 	b := make([]byte, before+len(content), before+len(content)+after)
 	copy(b[before:], content)
 	_, err := c.WriteRecord(b)

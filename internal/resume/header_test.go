@@ -65,6 +65,8 @@ func (s *script) WriteRecord(b []byte) (int, error) { return len(b) - plainBefor
 func (s *script) CloseWrite() error                 { return nil }
 func (s *script) CloseNow() error                   { return nil }
 
+func (s *script) WriteRecordFrom(b []byte) (int, error) { return s.WriteRecord(b) }
+
 func (s *script) ReadRecord() (b []byte, err error) {
 	if len(s.records) == 0 {
 		return nil, io.EOF

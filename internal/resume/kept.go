@@ -15,7 +15,11 @@ type segment struct {
 	class    int // index of segmentSizes
 	from, to int // of buf
 	buf      []byte
+	lent     *[]byte // what buf is, of the largest class
 	next     *segment
+
+	pinned   bool // a connection's write reads it
+	released bool // meanwhile
 }
 
 // segmentSizes are ascending. The last holds whatever one call of add may bring.
@@ -25,16 +29,52 @@ const maxSegment = 64 << 10
 
 var segmentPools [len(segmentSizes)]sync.Pool
 
+// largeBuffers are of maxSegment bytes: what lies in segments of the largest class, and what Lend lends.
+var largeBuffers = sync.Pool{New: func() any { b := make([]byte, maxSegment); return &b }}
+
 func newSegment(class int) *segment {
+	if class == len(segmentSizes)-1 {
+		return lentSegment(largeBuffers.Get().(*[]byte))
+	}
 	if s, ok := segmentPools[class].Get().(*segment); ok {
 		return s
 	}
 	return &segment{class: class, buf: make([]byte, segmentSizes[class])}
 }
 
+// lentSegment makes a segment of a large buffer, which it owns from then on.
+func lentSegment(b *[]byte) *segment {
+	const class = len(segmentSizes) - 1
+	s, ok := segmentPools[class].Get().(*segment)
+	if !ok {
+		s = &segment{class: class}
+	}
+	s.buf, s.lent = *b, b
+	return s
+}
+
+// free lets the segment go. If a write reads it, that is put off to unpin: a write to a connection
+// that was given up may still read what was acknowledged over the next, and the buffer must not
+// become another session's meanwhile.
 func (s *segment) free() {
-	s.from, s.to, s.next = 0, 0, nil
+	if s.next = nil; s.pinned {
+		s.released = true
+		return
+	}
+	if s.lent != nil {
+		largeBuffers.Put(s.lent)
+		s.buf, s.lent = nil, nil
+	}
+	s.from, s.to = 0, 0
 	segmentPools[s.class].Put(s)
+}
+
+// unpin says that no write reads the segment any more.
+func (s *segment) unpin() {
+	if s.pinned = false; s.released {
+		s.released = false
+		s.free()
+	}
 }
 
 // class returns which size of segment to take for n bytes more, of which some may go into the
@@ -80,6 +120,26 @@ func (k *kept) add(b []byte, limit int) {
 	}
 	s := newSegment(class)
 	s.to = copy(s.buf, b)
+	k.append(s)
+}
+
+// adoptFrom is how much of a large buffer must be filled to keep it as it is. Less is copied.
+const adoptFrom = maxSegment / 2
+
+// adopt appends n bytes that begin at from of a large buffer, which k owns from then on. It returns
+// nil if a copy is to be added instead.
+func (k *kept) adopt(b *[]byte, from, n, limit int) *segment {
+	if n < adoptFrom || k.memory+maxSegment > limit {
+		return nil
+	}
+	s := lentSegment(b)
+	s.from, s.to = from, from+n
+	k.end += uint64(n)
+	k.append(s)
+	return s
+}
+
+func (k *kept) append(s *segment) {
 	k.memory += len(s.buf)
 	if k.last == nil {
 		k.first = s

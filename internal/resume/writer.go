@@ -70,28 +70,55 @@ func (c *Conn) WriteRecord(b []byte) (n int, err error) {
 	if n < 1 || n > MaxContent || cap(b)-len(b) < c.after {
 		return 0, errSize
 	}
+	_, err = c.writeRecord(b, nil)
+	if err != nil {
+		n = 0
+	}
+	return n, err
+}
+
+// writeRecord is WriteRecord of content that is as it should be. If it is at the start of a large
+// buffer that is lent, then adopted says whether that is kept.
+func (c *Conn) writeRecord(b []byte, lent *[]byte) (adopted bool, err error) {
+	n := len(b) - c.before
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if err := c.awaitRoom(n); err != nil {
-		return 0, err
+		return false, err
 	}
 	direct := n <= c.room() && c.free() && !c.out.backlog()
-	c.out.kept.add(b[c.before:], c.cfg.Buffer)
-	if !direct {
-		c.start()
-		return n, nil
+	var s *segment
+	if lent != nil {
+		s = c.out.kept.adopt(lent, c.before, n, c.cfg.Buffer)
 	}
+	if s == nil {
+		c.out.kept.add(b[c.before:], c.cfg.Buffer)
+	}
+	if direct {
+		c.writeDirect(b, s)
+	}
+	c.start()
+	return s != nil, nil
+}
+
+// writeDirect writes b, which lies in s if that is not nil. Call it with mu held, which is given
+// up meanwhile.
+func (c *Conn) writeDirect(b []byte, s *segment) {
+	n := len(b) - c.before
 	h := c.compose(MaxDirect - n)
 	c.sent(&h, n)
 	at := c.before - h.size()
-	c.write(func(to Lower) error {
-		h.append(b[at:at])
-		_, err := to.WriteRecord(b[at-c.under:])
-		return err
-	})
-	c.start()
-	return n, nil
+	h.append(b[at:at])
+	if s == nil {
+		c.write(func(to Lower) error { return second(to.WriteRecord(b[at-c.under:])) })
+		return
+	}
+	s.pinned = true
+	c.write(func(to Lower) error { return second(to.WriteRecordFrom(b[at-c.under:])) })
+	s.unpin()
 }
+
+func second(_ int, err error) error { return err }
 
 // Write sends p, as soon as there is room to keep it; it is written by another goroutine. A copy
 // is kept. n counts what was taken and will be sent; otherwise it is like WriteRecord.
