@@ -119,37 +119,16 @@ func (l *Link) onMessage(h wire.Header, p []byte) error {
 		return err
 	}
 	if h.Flags.Has(wire.FlagFirst) {
-		if ch.part.open {
-			return violated("a message on channel %d began within another", h.ID)
-		}
-		start, first, err := wire.ParseMessageStart(h, p)
-		if err != nil {
-			return err
-		}
-		cost := uint64(start.Total) + wire.MessageOverhead
-		if ch.received+cost > ch.allowed.Load() {
-			return violated("a message on channel %d is beyond its credit", h.ID)
-		}
-		if cost <= flow.Guaranteed && ch.received+cost > ch.ordinary.Load() {
-			return violated("a small message on channel %d uses what was granted to a large one", h.ID)
-		}
-		if cost > uint64(l.cfg.MaxMessage) {
-			return violated("a message of cost %d came, %d are allowed", cost, l.cfg.MaxMessage)
-		}
-		ch.received += cost
-		if err := ch.begin(h, start, first); err != nil {
-			return err
-		}
-	} else {
-		if !ch.part.open {
-			return violated("a message on channel %d goes on that has not begun", h.ID)
-		}
-		if ch.refused.Load() {
-			ch.part.b, ch.part.dropped = nil, true
-		}
-		if err := ch.part.add(p, h.Flags.Has(wire.FlagLast)); err != nil {
-			return err
-		}
+		return ch.onFirst(h, p)
+	}
+	if !ch.part.open {
+		return violated("a message on channel %d goes on that has not begun", h.ID)
+	}
+	if ch.refused.Load() {
+		ch.part.b, ch.part.dropped = nil, true
+	}
+	if err := ch.part.add(p, h.Flags.Has(wire.FlagLast)); err != nil {
+		return err
 	}
 	if !h.Flags.Has(wire.FlagLast) {
 		return nil
@@ -159,43 +138,81 @@ func (l *Link) onMessage(h wire.Header, p []byte) error {
 		m.msg.Body = ch.part.b
 	}
 	ch.part, ch.partMsg = body{}, inMsg{}
-	if m.msg == nil && m.req == nil {
-		l.skipped(ch, m.cost) // it was taken from an earlier link, or the channel is refused
-	} else {
-		l.arrived(m)
-	}
+	ch.whole(m)
 	return nil
 }
 
-// begin takes the first frame of a message. Of a channel that is refused no bodies are kept: the pool does not count them. Nor are those of messages that have
-// been taken already.
-func (ch *inChan) begin(h wire.Header, start wire.MessageStart, first []byte) (err error) {
+// onFirst acts on the first frame of a message, which may be the only one.
+func (ch *inChan) onFirst(h wire.Header, p []byte) error {
+	if ch.part.open {
+		return violated("a message on channel %d began within another", h.ID)
+	}
+	start, first, err := wire.ParseMessageStart(h, p)
+	if err != nil {
+		return err
+	}
+	cost := uint64(start.Total) + wire.MessageOverhead
+	if ch.received+cost > ch.allowed.Load() {
+		return violated("a message on channel %d is beyond its credit", h.ID)
+	}
+	if cost <= flow.Guaranteed && ch.received+cost > ch.ordinary.Load() {
+		return violated("a small message on channel %d uses what was granted to a large one", h.ID)
+	}
+	if most := uint64(ch.link.cfg.MaxMessage); cost > most {
+		return violated("a message of cost %d came, %d are allowed", cost, most)
+	}
+	ch.received += cost
+	m, room, err := ch.begin(h, start)
+	if err != nil {
+		return err
+	}
+	if !h.Flags.Has(wire.FlagLast) {
+		ch.part.begin(room, first, int(start.Total))
+		ch.partMsg = m
+		return nil
+	}
+	if m.msg != nil {
+		m.msg.Body = append(room, first...)
+	}
+	ch.whole(m)
+	return nil
+}
+
+// begin makes a message and room for its body. Of a channel that is refused no bodies are kept: the pool does not count them. Nor are those of messages that have
+// been taken already. room is nil then.
+func (ch *inChan) begin(h wire.Header, start wire.MessageStart) (m inMsg, room []byte, err error) {
 	l := ch.link
-	var msg *channel.Message
-	var room []byte
+	m = inMsg{ch: ch, cost: uint64(start.Total) + wire.MessageOverhead}
 	number, known := ch.next, false
 	if start.Request == 0 {
 		ch.next++
 		known = number < ch.known && ch.book.taken(number)
 	}
 	if !known && !ch.refused.Load() {
-		msg, room = newMessage(int(start.Total))
-		msg.Channel, msg.From, msg.Encoding = ch.name, l.cfg.Peer, channel.Encoding(h.Flags.Encoding())
-	}
-	ch.part.begin(room, first, int(start.Total))
-	ch.partMsg = inMsg{ch: ch, msg: msg, cost: uint64(start.Total) + wire.MessageOverhead}
-	if msg != nil && start.Request == 0 {
-		ch.partMsg.setNumber(number)
+		m.msg, room = newMessage(int(start.Total))
+		m.msg.Channel, m.msg.From, m.msg.Encoding = ch.name, l.cfg.Peer, channel.Encoding(h.Flags.Encoding())
+		if start.Request == 0 {
+			m.setNumber(number)
+		}
 	}
 	if start.Request != 0 {
-		if ch.partMsg.req, err = l.newInRequest(ch, start); err != nil {
-			return err
+		if m.req, err = l.newInRequest(ch, start); err != nil {
+			return inMsg{}, nil, err
 		}
-		if msg != nil {
-			channel.NewRequest(msg, ch.partMsg.req)
+		if m.msg != nil {
+			channel.NewRequest(m.msg, m.req)
 		}
 	}
-	return nil
+	return m, room, nil
+}
+
+// whole passes a message on that has come to its end.
+func (ch *inChan) whole(m inMsg) {
+	if m.msg == nil && m.req == nil {
+		ch.link.skipped(ch, m.cost) // it was taken from an earlier link, or the channel is refused
+		return
+	}
+	ch.link.arrived(m)
 }
 
 // refuse tells the sender that nobody handles the channel, and drops what it has sent. Call it with mu held.
