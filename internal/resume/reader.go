@@ -72,6 +72,7 @@ func (c *Conn) next() ([]byte, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for {
+		c.start() // see arrived
 		if err := c.awaitConn(); err != nil {
 			return nil, err
 		}
@@ -174,7 +175,11 @@ func (c *Conn) arrived(b []byte) ([]byte, error) {
 		stream = stream[n:]
 	}
 	c.in.received += uint64(len(stream))
-	c.start()
+	if c.pings.answerDue || c.out.backlog() {
+		// An acknowledgement alone waits until the stream's reader comes back: what it does with the
+		// bytes often sends a record, which takes it along.
+		c.start()
+	}
 	if h.has(flagRetry) {
 		c.mu.Unlock()
 		c.cfg.Retry(time.Duration(h.retry) * time.Millisecond)
