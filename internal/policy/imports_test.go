@@ -35,10 +35,11 @@ var layers = []layer{
 
 	{path: "internal/resume", imports: []string{"internal/wire"}},
 	{path: "internal/durable", imports: []string{"channel", "internal/link", "internal/wire"}},
+	{path: "internal/service", imports: []string{"channel"}},
 
 	// Hello and welcome are wire's, and the sizes of Limits are flow's.
-	{path: "client", imports: []string{"keys", "secure", "channel", "internal/link", "internal/resume", "internal/durable", "internal/text", "internal/wire"}},
-	{path: "server", imports: []string{"keys", "secure", "channel", "internal/link", "internal/resume", "internal/text", "internal/wire", "internal/flow"}},
+	{path: "client", imports: []string{"keys", "secure", "channel", "internal/link", "internal/resume", "internal/durable", "internal/service", "internal/text", "internal/wire"}},
+	{path: "server", imports: []string{"keys", "secure", "channel", "internal/link", "internal/resume", "internal/service", "internal/text", "internal/wire", "internal/flow"}},
 	{path: "internal/testworld", imports: []string{"keys", "secure", "channel", "client", "server", "internal/wire"}},
 
 	{path: "cmd/...", imports: []string{
