@@ -14,7 +14,8 @@ import (
 // stop at the end of their ctx, whose cause (context.Cause) they return, or of the connection; a call that need not
 // wait succeeds even if its ctx is done already.
 type Conn interface {
-	// Peer says who the other end is. It does not change during a connection's life.
+	// Peer says who the other end is. Its key does not change during a connection's life. The name and the groups of
+	// a server's session may; a pipe keeps what it was opened with.
 	Peer() Peer
 
 	// Context is done when the connection is; context.Cause says why: ErrClosed,
@@ -24,7 +25,8 @@ type Conn interface {
 	// Send queues body for the channel, as raw bytes. It copies body. It waits only while the
 	// receiver's credit for the channel is used up, or while too much is queued for the connection already.
 	// When Send returns nil the message arrives once and in order with the channel's others, or a later
-	// call (the next Send on the channel, Flush, Close, or whatever ends the connection) says with a *GapError that it may not have.
+	// call (the next Send on the channel, Flush, Close, or whatever ends the connection) says with a *GapError that it may not have. That the other end does
+	// not handle the channel, and so has taken nothing of what was sent there, only the next Send on it and Flush say; see Flush.
 	// A Send that returns an error has sent nothing, with a *GapError too: that is about earlier messages, and the next Send goes on.
 	Send(ctx context.Context, channel string, body []byte) error
 
@@ -54,8 +56,14 @@ type Conn interface {
 	OpenStream(ctx context.Context, name string) (net.Conn, error)
 
 	// Close sends what Send accepted, says goodbye and ends the connection. It waits for the network at most a few seconds,
-	// and not for the other application: call Flush first if that matters. It returns nil also when it is called again, and why the connection
-	// had ended if that was not by Close.
+	// and not for the other application: call Flush first if that matters.
+	//
+	// It returns nil if the other end has answered: then all that was sent has arrived there. Whether its application takes it Close does not say, nor that it does not
+	// handle a channel, nor that the other end was closing the connection itself at that moment and takes no more. If nothing answers, because the network is down, say, Close
+	// returns a *GapError with a *LostError in it: messages that are not known to have been taken may have arrived or not. If there are none it returns nil, or a *LostError if
+	// something else could not be written. A *GapError comes also if messages were lost earlier and nobody has been told.
+	//
+	// It returns nil also when it is called again, and why the connection had ended if that was not by Close.
 	Close() error
 
 	// CloseWithReason is Close with a code and a text that the other end sees as a *CloseError. More than 255 bytes of text are cut off.

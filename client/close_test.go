@@ -2,6 +2,7 @@ package client_test
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/pysock/pysock/channel"
 	"github.com/pysock/pysock/client"
+	"github.com/pysock/pysock/internal/wire"
 	"github.com/pysock/pysock/server"
 )
 
@@ -93,6 +95,59 @@ func TestCloseByHandler(t *testing.T) {
 		require.ErrorIs(t, alice.Run(t.Context()), channel.ErrClosed)
 		alice.Wait()
 	})
+}
+
+// TestCloseTells sends what never leaves, because the network is down for good, or leads nowhere and nobody has noticed: Close says so.
+func TestCloseTells(t *testing.T) {
+	for name, lose := range map[string]func(*testing.T, *network, *client.Client){
+		"down": func(t *testing.T, n *network, c *client.Client) {
+			n.fail(true)
+			await(t, c, phase(client.Resuming))
+		},
+		"a black hole": func(_ *testing.T, n *network, _ *client.Client) { n.silence() },
+	} {
+		for _, mode := range []client.Delivery{client.AtMostOnce, client.AtLeastOnce} {
+			for _, piped := range []bool{false, true} {
+				t.Run(fmt.Sprintf("%s, delivery %d, pipe %v", name, mode, piped), func(t *testing.T) {
+					bubble(t, func(t *testing.T) { testCloseTells(t, lose, mode, piped) })
+				})
+			}
+		}
+	}
+}
+
+func testCloseTells(t *testing.T, lose func(*testing.T, *network, *client.Client), mode client.Delivery, piped bool) {
+	ctx := t.Context()
+	var at record
+	w := newWorld(t, func(s *server.Server) { s.Handler.Handle("up", at.take) }, "alice", "bob")
+	alices, forAlice := w.apart()
+	alice := w.dial("alice", func(c *client.Config) {
+		forAlice(c)
+		c.Delivery = mode
+	})
+	bob := w.dial("bob", nil)
+	bob.Handle("up", at.take)
+	go bob.Run(ctx)
+	var conn channel.Conn = alice
+	if piped {
+		p, err := alice.OpenPipe(ctx, "bob")
+		require.NoError(t, err)
+		conn = p
+	}
+	require.NoError(t, conn.SendAcked(ctx, "up", numbered(0, 0)))
+	lose(t, alices, alice)
+	for i := 1; i < 4; i++ {
+		require.NoError(t, conn.Send(ctx, "up", numbered(i, 1000)))
+	}
+	begun := time.Now()
+	err := conn.Close()
+	var gap *channel.GapError
+	require.ErrorAs(t, err, &gap)
+	require.Equal(t, []channel.ChannelGap{{Channel: "up", Sent: 4, Taken: 1}}, gap.Channels)
+	require.ErrorAs(t, err, new(*channel.LostError))
+	require.Equal(t, wire.CloseTimeout, time.Since(begun))
+	require.NoError(t, conn.Close(), "again")
+	require.Equal(t, upTo(1), at.taken())
 }
 
 // TestCloseComesThrough sends what is to be sent over the next connection.

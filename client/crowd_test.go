@@ -45,6 +45,7 @@ func TestPipesLeftBehind(t *testing.T) {
 			require.NoError(t, p.Close())
 		}
 		require.EqualValues(t, 64, running.Load())
+		synctest.Wait() // bob's side of the last one
 		require.Empty(t, bob.Pipes())
 		_, err := alice.OpenPipe(ctx, "bob")
 		require.ErrorIs(t, err, channel.CodeBusy)

@@ -34,7 +34,8 @@
 //     requests, streams and pipes go on, nothing is lost and nothing comes twice. Meanwhile calls wait, or fail with [ErrOffline] if [Config.FailOffline] says so.
 //   - The session is lost: the server was restarted, or could not be reached for too long. The client gets a new session, and opens its pipes anew. Requests and streams that were
 //     under way fail with a *channel.LostError or, if the server said why, a *channel.CloseError. Of messages that the other application is not known to have taken, the next Send or Flush tells with a
-//     *channel.GapError, once; or, with [AtLeastOnce], they are sent again, and an application that lives takes none of them twice.
+//     *channel.GapError, once; or, with [AtLeastOnce], they are sent again, and an application that lives takes none of them twice that come again in time: as long as the server remembers them,
+//     for its grace time after it has ended the session, and a peer, for its own [Config.PipeGrace].
 //     In the end of a session that could not be resumed errors.Is finds [ErrSessionLost]. [Client.SendTo] tells of what a pipe has lost that it does not use any more.
 //   - The server refuses the client, or ends its session with a reason that is final: the session was replaced by a newer one of the same key, the key was revoked, the
 //     application said so. Then the Client has ended, and its Context is done. [Config.NoReconnect] makes the second kind of loss final, too.

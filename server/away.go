@@ -36,7 +36,6 @@ func (s *Server) watch(sess *Session) {
 	}
 	since, away := sess.conn.Away()
 	_, present := s.sessions[sess]
-	sess.unheard = away
 	switch {
 	case !away:
 		s.notAway(sess)

@@ -37,10 +37,14 @@ func TestEndedWhileAway(t *testing.T) {
 		},
 			code: channel.CodeKicked, text: "out", slow: true},
 		"the application": {end: func(t *testing.T, _ *bubble, sess *server.Session) {
-			requireLost(t, sess.CloseWithReason(300, "enough"))
+			require.NoError(t, sess.Send(t.Context(), "news", nil))
+			requireUntaken(t, 1, sess.CloseWithReason(300, "enough"))
 		},
 			code: 300, text: "enough", slow: true},
-		"closed": {end: func(t *testing.T, _ *bubble, sess *server.Session) { requireLost(t, sess.Close()) }, code: channel.CodeNoSession, slow: true},
+		"closed": {end: func(t *testing.T, _ *bubble, sess *server.Session) {
+			require.NoError(t, sess.Close(), "there is nothing that it may have missed")
+		},
+			code: channel.CodeNoSession, slow: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inHub(t, nil, func(t *testing.T, w *bubble, got *received) {
@@ -92,10 +96,30 @@ func TestEndedWhileAway(t *testing.T) {
 	}
 }
 
-func requireLost(t *testing.T, err error) {
+// requireUntaken wants the error of a Close after which so many messages may be lost, without the word of the other side.
+func requireUntaken(t *testing.T, n uint64, err error) {
 	t.Helper()
-	var lost *channel.LostError
-	require.ErrorAs(t, err, &lost)
+	var gap *channel.GapError
+	require.ErrorAs(t, err, &gap)
+	require.Equal(t, n, gap.Sent-gap.Taken)
+	require.ErrorAs(t, err, new(*channel.LostError))
+}
+
+// TestCloseUnheard closes a session whose connection leads nowhere, which nobody has noticed: what the client's application is not known to have taken is told.
+func TestCloseUnheard(t *testing.T) {
+	inHub(t, nil, func(t *testing.T, w *bubble, got *received) {
+		m := w.member("alice", nil)
+		sess := m.session()
+		require.NoError(t, sess.SendAcked(t.Context(), "news", []byte("1")))
+		m.raw.Stall()
+		for range 3 {
+			require.NoError(t, sess.Send(t.Context(), "news", []byte("never")))
+		}
+		_, away := sess.Away()
+		require.False(t, away)
+		requireUntaken(t, 3, sess.Close())
+		require.NoError(t, sess.Close(), "again")
+	})
 }
 
 // TestCloseReachesWhoComesBack closes a session while its client is away, which comes back in time: it gets what was sent, and the reason.

@@ -1,7 +1,6 @@
 package server
 
 import (
-	"errors"
 	"time"
 
 	"github.com/pysock/pysock/channel"
@@ -51,19 +50,6 @@ func (s *Server) closing(sess *Session, code channel.Code, text string) {
 	if sess.farewell == nil && sess.link.Context().Err() == nil {
 		sess.farewell = &channel.Error{Code: code, Text: text}
 	}
-}
-
-// errUnheard is what ends a session that the application has closed, and whose client did not come back to hear it.
-var errUnheard = errors.New("the client was away")
-
-// heard is the error of a Close that went well but for what the client may have missed, because it was away to the end.
-func (s *Server) heard(sess *Session) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if sess.unheard {
-		return &channel.LostError{Err: errUnheard}
-	}
-	return nil
 }
 
 // A grave is a session that has ended, and why its client is not let in again by its token.

@@ -23,9 +23,11 @@ import (
 //	                + 1,024 × 3 KiB                         channels that the server's application sends on
 //	                + ResumeBuffer                          sent, and kept until the client's side has it
 //	                + 2 × 960 KiB                           sequences of its instance, and of one that is not there
-//	                + 1 KiB )                               a session that has ended, and why
+//	                + 1 KiB                                 a session that has ended, and why
+//	                + 264 KiB )                             buffers of what is being read and written
 //
-// which Memory computes. The factor of 4 is what the smallest messages take in memory for each byte that they cost in credit. A session that is idle holds the 16 KiB; one whose peers read holds little more.
+// which Memory computes. The factor of 4 is what the smallest messages take in memory for each byte that they cost in credit. The buffers are one of 72 KiB for a record that is being read, and 64 KiB each for a
+// frame that goes on in the next record, and for what is being written and sent again; they come from pools, and are held only meanwhile. A session that is idle holds the 16 KiB; one whose peers read holds little more.
 // Not in it is what handlers hold, and 8 bytes for each message that the application has sent to a client that reads and does not say that it takes, at most 1 MiB for each channel
 // and 4 MiB of messages.
 type Limits struct {
@@ -77,6 +79,7 @@ const (
 	sessionMemory   = 16 << 10
 	queueMemory     = 1 << 20
 	sendMemory      = wire.MaxChannels * 3 << 10 // a channel, its numbers and a piece of queue each
+	bufferMemory    = 72<<10 + 3*64<<10          // of secure's reader, link's reader and writer, and resume's flusher
 	smallest        = 4                          // bytes of memory for each byte of credit, of empty messages
 )
 
@@ -113,6 +116,7 @@ func (l Limits) Memory() int64 {
 		sendMemory +
 		l.ResumeBuffer +
 		2*link.BooksMemory +
-		graveMemory
+		graveMemory +
+		bufferMemory
 	return 2*int64(l.MaxHandshakes)*handshakeMemory + int64(l.MaxSessions)*int64(session)
 }

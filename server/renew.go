@@ -49,18 +49,6 @@ func (s *Server) renewAll() {
 	s.renewals.Reset(s.renew.every)
 	s.mu.Unlock()
 	for _, sess := range resumable {
-		sess.renew()
-	}
-}
-
-// renew cuts the session's connection if it is too old.
-func (s *Session) renew() {
-	srv := s.server
-	srv.mu.Lock()
-	carrier := s.carrier // asked for first: if another takes its place now, the answer is about that, and it is young
-	srv.mu.Unlock()
-	since, carried := s.conn.Traffic()
-	if time.Since(since) >= srv.renew.after || carried >= srv.renew.bytes {
-		carrier.CloseNow()
+		sess.conn.DropOld(s.renew.after, s.renew.bytes)
 	}
 }

@@ -52,9 +52,7 @@ func (s *Server) goOn(ctx context.Context, pending *secure.Pending, hello *wire.
 		if handover.Attach(c, token.Position) != nil {
 			// A newer resume took over, or the session has ended: then this one is as if it had been lost on the way.
 			c.CloseNow()
-			return
 		}
-		s.attached(sess, c, token.Attempt)
 	})
 	if err == nil {
 		s.counters.resumed.Add(1)
@@ -118,16 +116,6 @@ func (s *Server) claimed(h *handshake, key keys.PublicKey, hash [resume.HashSize
 		return sess, &channel.Error{Code: channel.CodeRevoked}
 	}
 	return sess, nil
-}
-
-// attached notes what a session goes on over.
-func (s *Server) attached(sess *Session, conn *secure.Conn, attempt uint64) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	sess.unheard = false
-	if sess.attempt == attempt { // else a newer one has come
-		sess.carrier = conn
-	}
 }
 
 // handedOver ends what takeUp began, whatever came of it.

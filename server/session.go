@@ -45,14 +45,12 @@ type Session struct {
 	conn      *resume.Conn
 
 	// Guarded by server.mu.
-	carrier   *secure.Conn   // what conn runs over
 	attempt   uint64         // of the token that was last taken up
 	handovers int            // resumes that have been taken up and are not decided
 	awaySince time.Time      // if place is not nil
 	place     *list.Element  // among those that are away and may come back
 	timer     *time.Timer    // ends the session when grace is over; nil before it was away
 	farewell  *channel.Error // what the client is to be told if it comes back after the application has closed the session
-	unheard   bool           // it had no connection when that was last looked at
 	ending    bool           // the server ends it, and has said so to those who ask for it
 	cut       bool           // without a word
 	yields    bool           // its place is promised to another, and it is not counted any more
@@ -92,7 +90,7 @@ func (s *Session) makeLink(conn *secure.Conn, peerMax uint32, newest bool) {
 	var below net.Conn = conn
 	if s.resumable {
 		s.conn = resume.New(conn, &resume.Config{Buffer: srv.limits.ResumeBuffer, Idle: srv.keepAlive(), Timeout: keepAliveTimeout, Lost: s.lost})
-		s.carrier, below = conn, s.conn
+		below = s.conn
 	}
 	cfg := &link.Config{
 		Peer: &s.peer, From: s, Mux: srv.Handler, Listeners: &srv.listeners, OpenPipe: s.openPipe,
@@ -182,11 +180,8 @@ func (s *Session) Close() error { return s.CloseWithReason(channel.CodeClosed, "
 
 // CloseWithReason is Close with a code, such as CodeKicked, and a text of at most 255 bytes that the client sees. A client that is away may come
 // back to hear it while Close waits, and with CodeKicked and codes of the application's own also later, for Server.Grace, instead of being let in. If it does not come
-// while Close waits the error is a *channel.LostError: what was sent to it last may be lost.
+// while Close waits, and its application is not known to have taken all that was sent, the error is a *channel.GapError.
 func (s *Session) CloseWithReason(code channel.Code, text string) error {
 	s.server.closing(s, code, text)
-	if err := s.link.Close(code, text); err != nil {
-		return err
-	}
-	return s.server.heard(s)
+	return s.link.Close(code, text)
 }

@@ -164,7 +164,7 @@ func (c *Conn) linkEnded(l *link.Link) {
 	c.present.Store(nil)
 	var gap *channel.GapError
 	if errors.As(c.reason, &gap) && !c.cfg.Resend {
-		c.noteGap(gap)
+		c.noteGap(gap, l.Lossy())
 	}
 	if c.reason == channel.ErrClosed || c.cfg.Wait == 0 || c.final(c.reason) {
 		c.end(c.reason)

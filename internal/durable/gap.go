@@ -16,26 +16,29 @@ type losses struct {
 	all     bool
 }
 
-// noteGap notes what a link has left, beside what nobody has been told of from before. Call it with mu held.
-func (c *Conn) noteGap(gap *channel.GapError) {
+// noteGap notes what a link has left on the channels of lossy, beside what nobody has been told of from before. What the gap lists of other channels was told before. Call
+// it with mu held.
+func (c *Conn) noteGap(gap *channel.GapError, lossy []string) {
 	if c.gap != nil {
 		merged := *gap
 		merged.Channels = slices.Clone(gap.Channels)
 		for _, old := range c.gap.Channels {
-			if _, untold := c.lossy[old.Channel]; untold && !lossy(gap, old.Channel) {
+			if _, untold := c.lossy[old.Channel]; untold && !lists(gap, old.Channel) {
 				merged.Channels = append(merged.Channels, old)
 			}
 		}
 		slices.SortFunc(merged.Channels, func(a, b channel.ChannelGap) int { return strings.Compare(a.Channel, b.Channel) })
 		gap = &merged
 	}
-	c.gap, c.lossy = gap, make(map[string]struct{}, len(gap.Channels))
-	for _, g := range gap.Channels {
-		c.lossy[g.Channel] = struct{}{}
+	if c.gap = gap; c.lossy == nil {
+		c.lossy = make(map[string]struct{}, len(lossy))
+	}
+	for _, name := range lossy {
+		c.lossy[name] = struct{}{}
 	}
 }
 
-func lossy(gap *channel.GapError, name string) bool {
+func lists(gap *channel.GapError, name string) bool {
 	return slices.ContainsFunc(gap.Channels, func(g channel.ChannelGap) bool { return g.Channel == name })
 }
 
@@ -104,7 +107,7 @@ func (c *Conn) over(l *link.Link, err error, of losses, begun bool) (again bool,
 		return true, nil
 	case c.untold(of):
 		return false, c.tell(of)
-	case errors.As(context.Cause(l.Context()), &gap) && (begun || lossy(gap, of.channel)):
+	case errors.As(context.Cause(l.Context()), &gap) && (begun || slices.Contains(l.Lossy(), of.channel)):
 		return false, gap // others have been told, too
 	}
 	return true, nil

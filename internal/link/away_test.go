@@ -2,6 +2,8 @@ package link
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -16,7 +18,16 @@ import (
 // A connection that outlives those below it takes what is written and says nothing while it is away: wire.CloseTimeout bounds a close all the same.
 func TestCloseWhileTheConnectionIsAway(t *testing.T) {
 	for name, end := range map[string]func(l *Link, r *raw) error{
-		"ours": func(l *Link, _ *raw) error { return l.Close(0, "") },
+		"ours": func(l *Link, _ *raw) error {
+			err := l.Close(0, "")
+			var gap *channel.GapError
+			if !errors.As(err, &gap) {
+				return fmt.Errorf("Close has not told: %v", err)
+			}
+			require.Equal(t, []channel.ChannelGap{{Channel: "x", Sent: 1}}, gap.Channels)
+			require.ErrorAs(t, err, new(*channel.LostError))
+			return l.Close(0, "")
+		},
 		"kick": func(l *Link, _ *raw) error { l.Kick(channel.CodeKicked, ""); <-l.Done(); return l.Close(0, "") },
 		"breach": func(l *Link, r *raw) error {
 			r.write(data(99, 1))

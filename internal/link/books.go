@@ -184,6 +184,24 @@ func (b *Books) pending() (n uint64) {
 	return n
 }
 
+// lossy are the names of the channels with messages that are pending. Call it as pending.
+func (b *Books) lossy() (names []string) {
+	for name, o := range b.out {
+		if o.pending() > 0 {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// Lossy are the channels of which the end of this link is the first to tell that messages may be lost; the *channel.GapError lists
+// those of earlier links too. Their order is random.
+func (l *Link) Lossy() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.lossy
+}
+
 // gap makes the error that tells of what is not known to have been taken. Call it as pending.
 func (b *Books) gap(err error) *channel.GapError {
 	var inner *channel.GapError

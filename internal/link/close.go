@@ -10,11 +10,15 @@ import (
 
 // Close ends the link: what was queued is written, then the totals that the other side has not heard of, then
 // CLOSE. It waits until the other side has answered and ended its direction, at most lastWords for that end and wire.CloseTimeout in all, and
-// not for handlers, so that a handler may call it. The error tells
-// that something that was queued could not be written; of a link that had ended already, why.
+// not for handlers, so that a handler may call it.
+//
+// The error tells that something that was queued could not be written, or that the other side has not answered and messages are not known to have been taken: a
+// *channel.GapError then, with the numbers of when Close was called. It is nil if the other side has said CLOSE, or has taken all. Of a link
+// that had ended already it is why; of one that this side was ending, by a Kick or another Close, nil if that could write what it had to.
 func (l *Link) Close(code channel.Code, text string) error {
 	l.mu.Lock()
-	if l.state == stateOpen {
+	begins := l.state == stateOpen
+	if begins {
 		l.beginClose(channel.ErrClosed, wire.Reason{Code: uint16(code), Text: text})
 		l.dropArrived()
 	}
@@ -23,10 +27,16 @@ func (l *Link) Close(code channel.Code, text string) error {
 	<-l.done
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if errors.Is(l.err, channel.ErrClosed) {
-		return nil
+	switch {
+	case !errors.Is(l.err, channel.ErrClosed):
+		return l.err
+	case begins && l.gap != nil && !l.remoteClosed:
+		// That CLOSE was written says nothing: a connection may keep what it takes until it is back, or lead nowhere.
+		g := *l.gap
+		g.Err = lostError(errCloseTimeout)
+		return &g
 	}
-	return l.err
+	return nil
 }
 
 // Cut ends the link at once, without a word to the other side. What it does not wait for is handlers; their ctx ends too.

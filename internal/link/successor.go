@@ -148,7 +148,7 @@ func (l *Link) finish(err error) {
 	if l.owns {
 		l.owns = false
 		if l.books.pending() > 0 {
-			l.gap = l.books.gap(nil)
+			l.gap, l.lossy = l.books.gap(nil), l.books.lossy()
 		}
 	}
 	l.end, l.err = err, err

@@ -1,6 +1,7 @@
 package resume
 
 import (
+	"errors"
 	"net"
 	"time"
 )
@@ -29,6 +30,22 @@ func (c *Conn) lose(err error) {
 	c.mu.Unlock()
 	_ = lower.CloseNow() // nobody is left who could act on an error
 	c.mu.Lock()
+}
+
+// errOld is why a connection is lost that DropOld gives up.
+var errOld = errors.New("the connection is to be renewed")
+
+// DropOld gives the present connection up, as if it had been lost, if it is at least so old or has
+// carried at least so many bytes of content, as Traffic counts them. It reports whether it has. It
+// waits for nothing.
+func (c *Conn) DropOld(age time.Duration, bytes uint64) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.lower == nil || c.err != nil || time.Since(c.since) < age && c.traffic < bytes {
+		return false
+	}
+	c.lose(errOld)
+	return true
 }
 
 // drop makes the Conn one without a connection. Call it with mu held.

@@ -32,6 +32,8 @@ type Conn struct {
 	readBy  time.Time
 	writeBy time.Time
 
+	readMoves uint64 // how often readBy was set
+
 	in       incoming
 	out      outgoing
 	pings    pings
@@ -117,6 +119,7 @@ func (c *Conn) Away() (since time.Time, away bool) {
 
 // Traffic returns since when the present connection is there, and how many bytes of content it
 // has carried in both directions; zero if there is none. It tells when to renew it.
+// See also DropOld.
 func (c *Conn) Traffic() (since time.Time, bytes uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -156,6 +159,7 @@ func (c *Conn) SetReadDeadline(t time.Time) error {
 		return c.err
 	}
 	c.readBy = t
+	c.readMoves++
 	if c.lower != nil {
 		_ = c.lower.SetReadDeadline(t) // as in use
 	}

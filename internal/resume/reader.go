@@ -76,7 +76,7 @@ func (c *Conn) next() ([]byte, error) {
 		if err := c.awaitConn(); err != nil {
 			return nil, err
 		}
-		lower, gen := c.lower, c.gen
+		lower, gen, moves := c.lower, c.gen, c.readMoves
 		c.in.listening = true
 		c.mu.Unlock()
 		b, err := lower.ReadRecord()
@@ -86,7 +86,7 @@ func (c *Conn) next() ([]byte, error) {
 		case c.err != nil || gen != c.gen:
 			// What a connection brings that is no longer the present one comes again.
 		case err != nil:
-			if err = c.readFailed(err); err != nil {
+			if err = c.readFailed(err, moves); err != nil {
 				return nil, err
 			}
 		case c.in.broken != nil:
@@ -119,8 +119,9 @@ func (c *Conn) awaitConn() error {
 }
 
 // readFailed tells apart what ends reading, which it returns, and what only ends the connection.
-// Call it with mu held.
-func (c *Conn) readFailed(err error) error {
+// moves is how often the deadline had been set when the read began. Call it with mu held.
+func (c *Conn) readFailed(err error, moves uint64) error {
+	deadline := errors.Is(err, os.ErrDeadlineExceeded)
 	switch {
 	case err == io.EOF && c.in.skip > 0 && c.in.broken == nil:
 		c.in.broken = breach("the stream ended before what it had brought already")
@@ -132,12 +133,13 @@ func (c *Conn) readFailed(err error) error {
 		c.wake()
 		c.start()
 		return nil
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		if passed(c.readBy) {
-			return err
-		}
-		return nil
+	case deadline && passed(c.readBy):
+		return err
+	case deadline && moves != c.readMoves:
+		return nil // the one that has expired is no longer there
 	}
+	// Without a deadline that explains it the connection has failed for good, with an error that only looks like one: what
+	// is below may be a stream that ended because somebody further below was silent.
 	c.lose(err)
 	return nil
 }
