@@ -22,7 +22,7 @@ import (
 func main() {
 	serve := flag.Bool("serve", false, "be the server that is measured; bench starts it itself")
 	seconds := flag.Float64("seconds", 2, "how long each row takes")
-	rows := flag.String("rows", "ingest,relay,echo,handshake,idle,burst", "what to measure")
+	rows := flag.String("rows", "ingest,relay,fanout,echo,handshake,idle,burst,group", "what to measure")
 	flag.Parse()
 	if *serve {
 		check(serveUntilTold())

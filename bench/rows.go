@@ -22,6 +22,8 @@ var measures = map[string]func(context.Context, io.Writer, time.Duration) error{
 	"handshake": handshake,
 	"idle":      idle,
 	"burst":     burst,
+	"fanout":    fanout,
+	"group":     group,
 }
 
 var sizes = []int{64, 1 << 10, 64 << 10}

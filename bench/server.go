@@ -46,7 +46,13 @@ func serveUntilTold() error {
 	if err != nil {
 		return err
 	}
-	srv := &server.Server{Keys: f, Handler: &mux, Limits: server.Limits{MaxTransient: 1 << 20, MaxSessions: 1 << 20}}
+	f.Open = true // for the members of a group
+	srv := &server.Server{Keys: f, Handler: &mux, Limits: server.Limits{MaxTransient: 1 << 20, MaxSessions: 1 << 20},
+		AllowGroups: func(channel.Peer, []string) error { return nil }}
+	mux.Handle("fan", func(ctx context.Context, _ channel.Conn, m *channel.Message) error {
+		_, err := srv.Group("all").Send(ctx, "out", m.Body)
+		return err
+	})
 	go srv.Serve(context.Background(), ln) // ends with the process
 	fmt.Println(ln.Addr())
 	for in.Scan() {

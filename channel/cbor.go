@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"reflect"
 	"strings"
+	"time"
 	"unicode"
 
 	"github.com/fxamacker/cbor/v2"
@@ -28,10 +29,11 @@ var (
 )
 
 // encodeMode is RFC 8949's core deterministic encoding: equal values are equal
-// bytes. Floats shrink only if no bit is lost. Times are RFC 3339 text with tag 0, as an
+// bytes. Floats shrink only if no bit is lost, so a NaN does not, which also leaves it its payload. Times are RFC 3339 text with tag 0, as an
 // epoch in a float (tag 1) would lose their nanoseconds.
 func encodeMode() cbor.EncMode {
 	o := cbor.CoreDetEncOptions()
+	o.NaNConvert = cbor.NaNConvertNone
 	o.Time = cbor.TimeRFC3339Nano
 	o.TimeTag = cbor.EncTagRequired
 	o.TextMarshaler = cbor.TextMarshalerTextString
@@ -66,7 +68,7 @@ func decodeMode(ints cbor.IntDecMode) cbor.DecMode {
 // Marshal gives v as the CBOR body that typed channels send, in the core deterministic encoding of RFC 8949: equal
 // values give equal bytes. It is for those who send a Message with the mark [CBOR] themselves.
 //
-// Struct fields are named by a cbor tag, else by a json tag, else as in Go. Floats keep every bit but a NaN's payload.
+// Struct fields are named by a cbor tag, else by a json tag, else as in Go. A float64 keeps every bit, those of a NaN too.
 // Times keep their nanoseconds and their offset from UTC; the zero time is null. A type's MarshalCBOR, MarshalBinary or MarshalText is used
 // if it has one. The error is an *Error with CodeBadMessage: v holds a function or a channel, text that is not UTF-8, a NaN as the key of a map, a time outside
 // the years 0 to 9999, more than 32 arrays and maps in one another, or more than 1,048,576 items. v must not contain itself.
@@ -97,13 +99,17 @@ func unmarshal(body []byte, v any) error {
 
 func isNull(body []byte) bool { return len(body) == 1 && (body[0] == 0xf6 || body[0] == 0xf7) }
 
-// hasNull tells whether null can be a value of what v points to. The decoder would leave a number, a string or a bool as it is.
+// hasNull tells whether null can be a value of what v points to. The decoder would leave a number, a string or a struct as it is.
 func hasNull(v any) bool {
-	if _, ok := v.(cbor.Unmarshaler); ok {
+	switch v.(type) {
+	case cbor.Unmarshaler, *time.Time: // null is the zero time
 		return true
 	}
-	k := reflect.TypeOf(v).Elem().Kind()
-	return k != reflect.String && (k < reflect.Bool || k > reflect.Complex128)
+	switch reflect.TypeOf(v).Elem().Kind() {
+	case reflect.Pointer, reflect.Slice, reflect.Map, reflect.Interface:
+		return true
+	}
+	return false
 }
 
 // badMessage makes the error of a body. Its text may hold pieces of a message, so what cannot be printed is escaped.

@@ -13,6 +13,9 @@ import (
 // All methods may be called by several goroutines at once. Calls that wait
 // stop at the end of their ctx, whose cause (context.Cause) they return, or of the connection; a call that need not
 // wait succeeds even if its ctx is done already.
+//
+// What became of messages only those are told who send them, or who ask how it ended: Send, SendMessage, SendAcked, Flush, Close and CloseWithReason may return a
+// *GapError, and the cause of the Context may be one. Request, RequestMessage, OpenStream and all others return why the connection ended without it, and nothing is told through them.
 type Conn interface {
 	// Peer says who the other end is. Its key does not change during a connection's life. The name and the groups of
 	// a server's session may; a pipe keeps what it was opened with.
@@ -40,8 +43,8 @@ type Conn interface {
 	Flush(ctx context.Context) error
 
 	// SendAcked is Send, and then waits until the application at the other end has taken this message. Of a channel that
-	// the other end does not handle it returns what Flush does. With another error the message may have been taken all the same, but for
-	// a *GapError that is not Counted: then it was not sent.
+	// the other end does not handle it returns what Flush does. With another error, ctx's cause among them, the message may have been taken all the same, or it is queued and still
+	// arrives: as with client.ErrOffline, when the connection is back. Only with a *GapError that is not Counted it was not sent.
 	SendAcked(ctx context.Context, channel string, body []byte) error
 
 	// Request sends body as raw bytes and waits for the one answer. The error is an *Error if the other end
@@ -63,7 +66,7 @@ type Conn interface {
 	// returns a *GapError with a *LostError in it: messages that are not known to have been taken may have arrived or not. If there are none it returns nil, or a *LostError if
 	// something else could not be written. A *GapError comes also if messages were lost earlier and nobody has been told.
 	//
-	// It returns nil also when it is called again, and why the connection had ended if that was not by Close.
+	// It returns nil also when it is called again, or when the other end had closed with CodeClosed and nothing was lost, and otherwise why the connection had ended.
 	Close() error
 
 	// CloseWithReason is Close with a code and a text that the other end sees as a *CloseError. More than 255 bytes of text are cut off.

@@ -28,6 +28,14 @@
 //
 // A body that is not a value of the type never reaches the handler. What comes from
 // outside is bounded before it is decoded; [Message.Value] decodes what has no type here.
+// A [Signal] is a channel whose messages have no body at all.
+//
+// [Mux.Use] puts middleware round all handlers. [Mux.OnError] is told of each message whose
+// handling failed: with a *[DecodeError] if the body was bad, a *[PanicError] if the handler was.
+// [Mux.Fallback] takes what no handler is for.
+//
+// A server can send to many at once; a [Report] says whom it did not reach. A [History] keeps the
+// newest messages of a channel for those who come later, and a [PresenceEvent] says who came or went.
 //
 // Errors carry a [Code]; errors.Is(err, channel.CodeBusy) asks for it.
 // [ErrClosed] means that this end closed the connection, a *[CloseError] that

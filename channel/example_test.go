@@ -131,3 +131,128 @@ func ExampleMessage_Value() {
 	fmt.Println(v, err)
 	// Output: map[level:7 name:<nil> on:true] <nil>
 }
+
+// Middleware sees all that any handler gets, here to keep strangers out and to count.
+func ExampleMux_Use() {
+	var mux channel.Mux
+	count := 0
+	mux.Use(
+		func(next channel.Handler) channel.Handler {
+			return func(ctx context.Context, from channel.Conn, m *channel.Message) error {
+				count++
+				return next(ctx, from, m)
+			}
+		},
+		func(next channel.Handler) channel.Handler {
+			return func(ctx context.Context, from channel.Conn, m *channel.Message) error {
+				if m.Channel == "admin" && m.From.Name != "alice" {
+					return &channel.Error{Code: channel.CodeRefused, Text: "for alice alone"}
+				}
+				return next(ctx, from, m)
+			}
+		},
+	)
+	channel.Respond(&mux, "square", func(ctx context.Context, from channel.Conn, n int) (int, error) { return n * n, nil })
+	channel.NewSignal("admin").Handle(&mux, func(ctx context.Context, from channel.Conn) error { return nil })
+
+	ctx := context.Background()
+	conn := &loop{mux: &mux}
+	fmt.Println(channel.Request[int](ctx, conn, "square", 12))
+	_, err := conn.Request(ctx, "admin", nil)
+	fmt.Println(err)
+	fmt.Println(count, "messages")
+	// Output:
+	// 144 <nil>
+	// refused: "for alice alone"
+	// 2 messages
+}
+
+func ExampleMux_OnError() {
+	var mux channel.Mux
+	mux.OnError(func(e channel.ErrorEvent) {
+		var bad *channel.DecodeError
+		var panicked *channel.PanicError
+		switch {
+		case errors.As(e.Err, &bad):
+			fmt.Printf("%s sent on %q what is no value of it\n", bad.From.Name, bad.Channel)
+		case errors.As(e.Err, &panicked):
+			fmt.Println("mend the handler:", panicked.Value)
+		default:
+			fmt.Printf("%q: %v\n", e.Message.Channel, e.Err)
+		}
+	})
+	grades := channel.Of[int]("grade")
+	grades.Handle(&mux, func(ctx context.Context, from channel.Conn, n int) error {
+		switch {
+		case n < 0:
+			return errors.New("no grade is below zero")
+		case n == 0:
+			panic("nobody thought of zero")
+		}
+		return nil
+	})
+
+	ctx := context.Background()
+	conn := &loop{mux: &mux}
+	_ = channel.Of[string]("grade").Send(ctx, conn, "A+")
+	_ = grades.Send(ctx, conn, -1)
+	_ = grades.Send(ctx, conn, 0)
+	// Output:
+	// loop sent on "grade" what is no value of it
+	// "grade": no grade is below zero
+	// mend the handler: nobody thought of zero
+}
+
+// A signal says something by coming at all.
+func ExampleSignal() {
+	ready := channel.NewSignal("ready")
+
+	var mux channel.Mux
+	ready.Handle(&mux, func(ctx context.Context, from channel.Conn) error {
+		fmt.Println(from.Peer().Name, "is ready")
+		return nil
+	})
+	if err := ready.Send(context.Background(), &loop{mux: &mux}); err != nil {
+		fmt.Println(err)
+	}
+	// Output: loop is ready
+}
+
+// A history keeps what came on a channel, for who was not there. A server gives it to clients that ask; see server.Server.Histories.
+func ExampleHistory() {
+	history := channel.NewHistory(channel.HistoryConfig{Count: 2})
+	var mux channel.Mux
+	mux.Handle("news", history.Middleware()(func(ctx context.Context, from channel.Conn, m *channel.Message) error {
+		return nil
+	}))
+	ctx := context.Background()
+	conn := &loop{mux: &mux}
+	for _, news := range []string{"rain", "snow", "sun"} {
+		_ = conn.Send(ctx, "news", []byte(news))
+	}
+
+	page, err := history.Entries(0, 10)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println("forgotten:", page.Lost)
+	for _, e := range page.Entries {
+		fmt.Printf("%d: %s said %s\n", e.Number, e.Message.From.Name, e.Message.Body)
+	}
+	_, err = history.Entries(100, 10)
+	fmt.Println(errors.Is(err, channel.ErrFuture))
+	// Output:
+	// forgotten: 1
+	// 2: loop said snow
+	// 3: loop said sun
+	// true
+}
+
+func ExampleReport() {
+	report := channel.Report{Reached: 7, Unreached: []channel.Unreached{
+		{Peer: channel.Peer{Name: "bob"}, Err: channel.CodeNotConnected},
+	}}
+	fmt.Println(report.Err())
+	// Output: 1 of 8 did not get the message: "bob" (the peer is not connected)
+}

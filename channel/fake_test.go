@@ -4,8 +4,8 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"net"
+	"runtime/debug"
 
 	"github.com/pysock/pysock/channel"
 )
@@ -45,7 +45,7 @@ func (c *loop) SendMessage(ctx context.Context, m *channel.Message) error {
 	if err != nil {
 		return err
 	}
-	if err := c.call(ctx, h, m); err != nil {
+	if err := c.call(ctx, h, m); err != nil && !c.mux.Report(channel.ErrorEvent{Conn: c, Message: m, Err: err}) {
 		c.logged = append(c.logged, err)
 	}
 	return nil
@@ -62,11 +62,12 @@ func (c *loop) RequestMessage(ctx context.Context, m *channel.Message) (*channel
 	}
 	a := &answer{message: &channel.Message{Channel: m.Channel}}
 	err = c.call(ctx, h, channel.NewRequest(m, a))
+	hooked := err != nil && c.mux.Report(channel.ErrorEvent{Conn: c, Message: m, Err: err})
 	switch {
-	case err != nil && a.done:
-		c.logged = append(c.logged, err)
-	case err != nil:
+	case err != nil && !a.done:
 		a.err = remote(err)
+	case err != nil && !hooked:
+		c.logged = append(c.logged, err)
 	}
 	if a.err != nil {
 		return nil, a.err
@@ -92,7 +93,7 @@ func (c *loop) arrive(m *channel.Message) (*channel.Message, channel.Handler, er
 func (c *loop) call(ctx context.Context, h channel.Handler, m *channel.Message) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			err = &channel.Error{Code: channel.CodeInternal, Text: fmt.Sprint(v)}
+			err = &channel.PanicError{Value: v, Stack: debug.Stack()}
 		}
 	}()
 	return h(ctx, c, m)

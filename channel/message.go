@@ -42,13 +42,18 @@ type Message struct {
 	// Encoding is the sender's mark. Nothing has checked that the body is what it says: Decode and Value do.
 	Encoding Encoding
 
-	// From is the authenticated sender of a received message. It is shared by
-	// all messages of a connection: do not change it.
+	// From is the authenticated sender of a received message, with the name and the groups that it had when the message came. It is
+	// shared by messages of a connection: do not change it.
 	From *Peer
 
 	// Missed is how many messages of the channel are lost before a received one: the sender sent them on an earlier connection, and was
-	// told that they may be lost. It is 0 as a rule, for requests always, and is not used of a message that is sent.
+	// told that they may be lost, or it left them out as this end did not keep up, as a server may choose to for what it sends to many. It is 0 as a
+	// rule, for requests always, and is not used of a message that is sent.
 	Missed uint64
+
+	// Group is the group that a received message was sent to, empty if it was sent to this end alone. It is not used of a message that is sent.
+	// From is then the member who sent it, by the server's word: From.Unverified is set.
+	Group string
 
 	answerer Answerer
 }

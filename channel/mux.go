@@ -23,6 +23,7 @@ import (
 // A request that the handler has not answered by Reply is answered when the handler returns: with its error or, if that is nil,
 // with an empty body. An *Error or a Code goes to the asker as it is, another error as CodeFailed with its text. What a handler
 // of a plain message returns is logged. A panic is logged with its stack, is CodeInternal to the asker, and ends nothing else.
+// [Mux.OnError] hears of all these errors and panics in place of the log.
 type Handler func(ctx context.Context, from Conn, m *Message) error
 
 // A Registrar takes handlers: a *Mux, or a *client.Client.
@@ -33,21 +34,26 @@ type Registrar interface {
 
 // A Route is what a Mux knows of a channel. It does not change: a new handler is a new Route.
 type Route struct {
-	// Handler takes the channel's messages. It is not nil.
+	// Handler takes the channel's messages, with all middleware round it. It is not nil.
 	Handler Handler
 
 	// Concurrent is how many messages of one sender may be handled at once; 0 and 1 mean one after another.
 	Concurrent int
+
+	bare Handler // without middleware
 }
 
 // A Mux finds the handler of a channel. Its zero value is empty and ready to
 // use. Handlers should be registered before the connections begin: a channel that a peer
 // has used and that was refused stays refused for that connection.
 type Mux struct {
-	mu       sync.RWMutex
-	routes   map[string]*Route
-	fallback *Route
-	version  atomic.Uint64
+	mu         sync.RWMutex
+	routes     map[string]*Route
+	fallback   *Route
+	middleware []func(next Handler) Handler // the first is the outermost
+	version    atomic.Uint64
+
+	onError atomic.Pointer[func(ErrorEvent)]
 }
 
 // Handle registers the handler of a channel. It panics if the name is not a
@@ -68,10 +74,11 @@ func (x *Mux) HandleConcurrent(channel string, n int, h Handler) {
 	if _, taken := x.routes[channel]; taken {
 		panic(fmt.Sprintf("channel: %q has a handler already", channel))
 	}
+	r := newRoute(h, n, x.middleware)
 	if x.routes == nil {
 		x.routes = make(map[string]*Route)
 	}
-	x.routes[channel] = &Route{Handler: h, Concurrent: max(n, 1)}
+	x.routes[channel] = r
 	x.version.Add(1)
 }
 
@@ -80,10 +87,11 @@ func (x *Mux) HandleConcurrent(channel string, n int, h Handler) {
 func (x *Mux) Fallback(h Handler) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.fallback = nil
+	var r *Route
 	if h != nil {
-		x.fallback = &Route{Handler: h, Concurrent: 1}
+		r = newRoute(h, 1, x.middleware)
 	}
+	x.fallback = r
 	x.version.Add(1)
 }
 
@@ -101,7 +109,7 @@ func (x *Mux) Route(channel string) *Route {
 	return x.fallback
 }
 
-// Version changes whenever a handler is registered, so that a connection may keep a Route as
+// Version changes whenever a handler or middleware is registered, so that a connection may keep a Route as
 // long as the version is the same.
 func (x *Mux) Version() uint64 {
 	if x == nil {

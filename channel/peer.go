@@ -18,7 +18,8 @@ type Peer struct {
 	// Key is what the peer proved to have the private part of.
 	Key keys.PublicKey
 
-	// Groups are the groups that the peer was in when the connection began, sorted.
+	// Groups are the groups that the peer was in when it was asked for, or when the message came, sorted. What a server tells
+	// of others has them too; of a pipe's other end they are not known.
 	// The slice is shared: do not change it.
 	Groups []string
 

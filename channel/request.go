@@ -10,8 +10,8 @@ import (
 //
 //	area, err := channel.Request[float64](ctx, conn, "area", Circle{Radius: 2})
 //
-// It waits as [Conn].Request does. The error is the Conn's, Marshal's with nothing sent, or of an answer that is not a Resp
-// an *Error with CodeBadMessage whose Remote is not set.
+// It waits as [Conn].Request does. The error is the Conn's, Marshal's with nothing sent, or a *[DecodeError] of an answer
+// that is not a Resp.
 func Request[Resp, Req any](ctx context.Context, c Conn, channel string, v Req) (Resp, error) {
 	var none Resp
 	body, err := Marshal(v)
@@ -38,7 +38,7 @@ func Respond[Req, Resp any](r Registrar, channel string, h func(ctx context.Cont
 		}
 		v, err := decode[Req](m)
 		if err != nil {
-			return refusal(m, err)
+			return err
 		}
 		resp, err := h(ctx, from, v)
 		if err != nil {

@@ -45,8 +45,8 @@ func (c Typed[T]) Send(ctx context.Context, to Conn, v T) error {
 	return to.SendMessage(ctx, m)
 }
 
-// Handle registers h for the channel, as r.Handle does. h is not called for a message whose body is not a T: the error that
-// [Message.Decode] gave is logged by the connection. Who sent such a request is told CodeBadMessage, and nothing about the
+// Handle registers h for the channel, as r.Handle does. h is not called for a message whose body is not a T: that is a
+// *[DecodeError], for [Mux.OnError] or the log. Who sent such a request is told CodeBadMessage, and nothing about the
 // types of this end. A request is answered when h returns, with its error or with an empty body; use [Respond] to answer with a value.
 func (c Typed[T]) Handle(r Registrar, h func(ctx context.Context, from Conn, v T) error) {
 	if h == nil {
@@ -55,7 +55,7 @@ func (c Typed[T]) Handle(r Registrar, h func(ctx context.Context, from Conn, v T
 	r.Handle(c.name, func(ctx context.Context, from Conn, m *Message) error {
 		v, err := c.Decode(m)
 		if err != nil {
-			return refusal(m, err)
+			return err
 		}
 		return h(ctx, from, v)
 	})
@@ -72,13 +72,4 @@ func decode[T any](m *Message) (T, error) {
 		return zero, err
 	}
 	return v, nil
-}
-
-// refusal is what a handler returns for a message that it could not decode. The sender of a request gets it, so it must
-// not say what types this program has; that of a plain message goes to this end's log.
-func refusal(m *Message, err error) error {
-	if m.IsRequest() {
-		return &Error{Code: CodeBadMessage, Text: "not a value that the handler takes"}
-	}
-	return err
 }

@@ -22,9 +22,18 @@ import (
 //
 // A [Text] body is a string, a [Raw] body is the []byte that m.Body is.
 //
-// The error is an *Error with CodeBadMessage. Besides what Decode refuses it refuses larger integers, other tags, maps with keys
+// The error is a *[DecodeError]. Besides what Decode refuses it refuses larger integers, other tags, maps with keys
 // that are neither text, numbers, bools nor null, and times that are zero or not in the years 0 to 9999.
 func (m *Message) Value() (any, error) {
+	v, err := m.value()
+	if err != nil {
+		return nil, m.undecoded(err)
+	}
+	return v, nil
+}
+
+// value is Value without the DecodeError.
+func (m *Message) value() (any, error) {
 	switch m.Encoding {
 	case Raw:
 		return m.Body, nil

@@ -121,7 +121,7 @@ func (c *Client) pipeOpened(s *link.Stream, open wire.PipeOpen) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
-	case open.Target != c.name:
+	case !c.self.named(open.Target):
 		s.Reject(channel.CodeUnknownPeer, "")
 	case c.cfg.NoPipes || c.closed || c.cfg.Transient:
 		s.Reject(channel.CodeRefused, "")
@@ -160,7 +160,7 @@ func (c *Client) handshake(s *link.Stream, open wire.PipeOpen) (p *Pipe, again b
 		return nil, false, err
 	}
 	s.Accept()
-	pending, err := secure.Accept(ctx, s, &secure.Config{Key: c.cfg.Keys.Private, Pipe: binding(open), Timeout: c.cfg.Timeout})
+	pending, err := secure.Accept(ctx, sessionStream{s}, &secure.Config{Key: c.cfg.Keys.Private, Pipe: binding(open), Timeout: c.cfg.Timeout})
 	if err != nil {
 		return nil, false, err
 	}

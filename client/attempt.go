@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/pysock/pysock/channel"
 	"github.com/pysock/pysock/internal/link"
@@ -45,6 +46,7 @@ func (k *keeper) attempt(anew bool) error {
 		err = errors.New("the server resumed the session with other limits or features than it began with")
 	default:
 		s.connected(&w, &k.client.cfg) // before it can be lost again
+		k.client.tally.resumed()
 		err = h.Attach(conn, w.Position)
 	}
 	if err != nil {
@@ -58,9 +60,16 @@ func (k *keeper) attempt(anew bool) error {
 	return err
 }
 
+// errRegrouped is of a session that began with other groups than the client has joined meanwhile.
+var errRegrouped = errors.New("the client has joined or left a group meanwhile")
+
 // begin begins a session over a connection, which it takes over.
 func (k *keeper) begin(conn *secure.Conn, w *wire.Welcome) error {
 	c := k.client
+	if !c.self.enter(w.Name, k.dialer.groups) {
+		conn.CloseNow()
+		return errRegrouped
+	}
 	s, lower, err := newSession(conn, w, &c.cfg, k.ring)
 	if err != nil {
 		conn.CloseNow()
@@ -77,16 +86,17 @@ func (k *keeper) begin(conn *secure.Conn, w *wire.Welcome) error {
 	s.link = link.New(lower, &link.Config{
 		Initiator: true, Peer: &c.peer, From: c, Mux: c.mux, Listeners: &c.fromServer, OpenPipe: c.pipeOpened,
 		MaxMessage: c.cfg.maxMessage(), PeerMaxMessage: w.MaxMessage, StreamWindow: c.cfg.StreamWindow, Logger: c.cfg.Logger,
-		Books: c.conn.Books(),
+		Books: c.conn.Books(), GroupMessages: true,
 	})
 	k.session = s
+	c.tally.begin(s.link, s)
 	return c.conn.Attach(s.link)
 }
 
 // online tells that there is a connection.
 func (k *keeper) online() {
+	k.client.here.set(true) // first: who hears of it may send at once
 	k.client.states.set(func(now *State) {
-		now.Phase, now.Session, now.Address, now.Err, now.Retry = Online, k.session.number, k.dialer.address(), nil, 0
+		now.Phase, now.Session, now.Address, now.Err, now.Retry, now.RetryAt = Online, k.session.number, k.dialer.address(), nil, 0, time.Time{}
 	})
-	k.client.here.set(true)
 }

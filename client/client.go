@@ -20,13 +20,15 @@ import (
 type Client struct {
 	cfg    Config
 	clock  clock
-	name   string
+	self   *self
 	peer   channel.Peer
-	conn   *durable.Conn
+	conn   connection
 	mux    *channel.Mux
 	keeper *keeper
 	states states
-	here   presence
+	here   online
+	roster *roster
+	tally  tally
 
 	listeners  link.Listeners // for streams through pipes
 	fromServer link.Listeners
@@ -54,7 +56,7 @@ var _ channel.Conn = (*Client)(nil)
 // newClient makes the client of a connection that the server has welcomed.
 func newClient(conn *secure.Conn, w wire.Welcome, d *dialer, now clock) (*Client, error) {
 	c := &Client{
-		cfg: *d.cfg, clock: now, name: w.Name, mux: d.cfg.Handler,
+		cfg: *d.cfg, clock: now, self: d.self, mux: d.cfg.Handler, roster: newRoster(),
 		peer:    channel.Peer{Name: keys.ServerName, Key: conn.PeerKey(), Addr: conn.RemoteAddr()},
 		byKey:   make(map[keys.PublicKey]*Pipe),
 		opening: make(map[string]*opening),
@@ -68,9 +70,9 @@ func newClient(conn *secure.Conn, w wire.Welcome, d *dialer, now clock) (*Client
 		c.mux = new(channel.Mux)
 	}
 	c.keeper = newKeeper(c, d)
-	c.conn = durable.New(&durable.Config{
+	c.conn = connection{durable.New(&durable.Config{
 		Resend: c.cfg.Delivery == AtLeastOnce, Wait: -1, Final: c.endsWith, Lost: func(error) { c.keeper.ring() },
-	})
+	}), true}
 	if err := c.keeper.begin(conn, &w); err != nil {
 		c.keeper.stop()
 		return nil, err
@@ -81,8 +83,11 @@ func newClient(conn *secure.Conn, w wire.Welcome, d *dialer, now clock) (*Client
 	return c, nil
 }
 
-// Name is the name that the server has bound to the client's key.
-func (c *Client) Name() string { return c.name }
+// Name is the name that the server knows the client by: the one that it has bound to the key, or what Rename has got since the session began.
+func (c *Client) Name() string {
+	name, _ := c.self.present()
+	return name
+}
 
 // Key is the client's own public key.
 func (c *Client) Key() keys.PublicKey { return c.cfg.Keys.Private.Public() }
@@ -152,15 +157,7 @@ func (c *Client) RequestMessage(ctx context.Context, m *channel.Message) (*chann
 func (c *Client) OpenStream(ctx context.Context, name string) (net.Conn, error) {
 	ctx, done := c.within(ctx)
 	defer done()
-	return openStream(ctx, c.conn, name)
-}
-
-func openStream(ctx context.Context, on *durable.Conn, name string) (net.Conn, error) {
-	s, err := on.OpenStream(ctx, name)
-	if err != nil {
-		return nil, err // not s, which would be a net.Conn that is not nil
-	}
-	return s, nil
+	return c.conn.OpenStream(ctx, name)
 }
 
 // Listen takes the streams of a name that peers open through pipes; the server cannot open any of them. channel.PeerOf says who opened an accepted
@@ -170,7 +167,11 @@ func (c *Client) Listen(name string) (net.Listener, error) { return c.listen(&c.
 
 // ListenServer is Listen for the streams that the server opens, and no one else.
 func (c *Client) ListenServer(name string) (net.Listener, error) {
-	return c.listen(&c.fromServer, name)
+	ln, err := c.listen(&c.fromServer, name)
+	if err != nil {
+		return nil, err
+	}
+	return sessionListener{ln}, nil
 }
 
 func (c *Client) listen(on *link.Listeners, name string) (net.Listener, error) {
@@ -187,16 +188,18 @@ func (c *Client) listen(on *link.Listeners, name string) (net.Listener, error) {
 
 // Handle registers the handler of a channel, for messages from the server and, through pipes, from peers: the
 // handler's from tells them apart. It panics as channel.Mux.Handle does. Handlers are called from Run or the
-// first Receive on.
+// first Receive on. A message to a group comes from the server: from is the client, and m.From and m.Group say who sent it to which group.
 func (c *Client) Handle(name string, h channel.Handler) { c.mux.Handle(name, h) }
 
 // Fallback registers a handler for the channels that have none.
 func (c *Client) Fallback(h channel.Handler) { c.mux.Fallback(h) }
 
-// Receive waits for the next message from the server on a channel that has no handler; those of channels that have one go there from now
-// on, as after Run. It stops at ctx's end or the client's; what had
-// arrived before the server closed the connection for good is still returned. It goes on with the messages of the next session.
-func (c *Client) Receive(ctx context.Context) (*channel.Message, error) { return c.conn.Receive(ctx) }
+// Use puts middleware round every handler; see channel.Mux.Use. With a Config.Handler that several clients share it is round the handlers of all.
+func (c *Client) Use(mw ...func(next channel.Handler) channel.Handler) { c.mux.Use(mw...) }
+
+// OnError registers what is told of messages that could not be handled, in place of the log; see channel.Mux.OnError. With a Config.Handler that several clients share it is
+// told of those of all: ErrorEvent.Conn says whose.
+func (c *Client) OnError(h func(channel.ErrorEvent)) { c.mux.OnError(h) }
 
 // Run lets handlers be called, and waits until ctx or the client ends. From then on pipes that peers open are accepted by themselves and their
 // messages go to the same handlers, so AcceptPipe is not needed. When ctx ends Run returns its cause; handlers go on until the client is closed.
@@ -214,7 +217,7 @@ func (c *Client) Run(ctx context.Context) error {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	case <-c.conn.Context().Done():
-		return context.Cause(c.conn.Context())
+		return sessionLost(context.Cause(c.conn.Context()))
 	}
 }
 

@@ -25,14 +25,24 @@ func (c *Client) CloseWithReason(code channel.Code, text string) error {
 	c.mu.Unlock()
 	c.keeper.ring()
 	var closing sync.WaitGroup
-	for _, p := range c.Pipes() {
-		closing.Go(func() { _ = p.CloseWithReason(code, text) }) // its error is of what the peer did not take; Flush tells
+	for _, p := range c.everyPipe() {
+		closing.Go(func() {
+			_ = p.CloseWithReason(code, text) // its error is of what the peer did not take; Flush tells
+			// One that the peer is closing still has to say what was taken, and the session carries that.
+			if l := p.conn.Link(); l != nil {
+				<-l.Done() // a few seconds at most
+			}
+		})
 	}
 	closing.Wait()
 	if time.Since(begun) >= wire.CloseTimeout && c.here.context() == gone {
 		c.conn.Link().Cut(ErrOffline) // the pipes have waited long enough
 	}
+	lost := c.conn.Link().Context().Err() != nil
 	err := c.conn.Close(code, text)
+	if lost {
+		err = sessionLost(err)
+	}
 	c.keeper.stop()
 	<-c.keeper.done
 	c.listeners.CloseAll()

@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"time"
@@ -51,7 +52,8 @@ type Config struct {
 	// cannot be addressed. Commands that send something and exit use it.
 	Transient bool
 
-	// Groups are the groups to join. The server refuses those that its policy does not allow.
+	// Groups are the groups to join, 16 at most. A server whose policy does not allow one of them refuses the client, with CodeRefused. Client.JoinGroup and LeaveGroup add to them and take away
+	// later.
 	Groups []string
 
 	// KnownServers remembers servers that the key file does not name the key of: trust on first use. If it is nil such a
@@ -69,7 +71,8 @@ type Config struct {
 	// NoPipes refuses every pipe that others open.
 	NoPipes bool
 
-	// Handler has the handlers for messages of the server and of peers; see Client.Run. If it is nil the client has an empty one of its own.
+	// Handler has the handlers for messages of the server and of peers; see Client.Run. If it is nil the client has an empty one of its own. Several clients may share one: Handle, Fallback,
+	// Use and OnError of each are then those of all.
 	Handler *channel.Mux
 
 	// NoReconnect ends the client, and each of its pipes, with the first loss that resuming cannot mend: the server closed the session, does not know it
@@ -134,8 +137,17 @@ func (c *Config) check() error {
 		return errors.New("client: AcceptStrangers needs KnownPeers to remember them in")
 	case c.Delivery > AtLeastOnce:
 		return errors.New("client: Config.Delivery is neither AtMostOnce nor AtLeastOnce")
-	case min(c.Timeout, c.KeepAlive, c.PipeGrace, c.RenewAfter) < 0 || c.RenewBytes < 0 || c.ResumeBuffer < 0:
-		return errors.New("client: a time or size in Config is negative")
+	}
+	for _, size := range []struct {
+		name string
+		n    int64
+	}{
+		{"Timeout", int64(c.Timeout)}, {"KeepAlive", int64(c.KeepAlive)}, {"PipeGrace", int64(c.PipeGrace)}, {"RenewAfter", int64(c.RenewAfter)},
+		{"RenewBytes", c.RenewBytes}, {"ResumeBuffer", int64(c.ResumeBuffer)}, {"StreamWindow", int64(c.StreamWindow)},
+	} {
+		if size.n < 0 {
+			return fmt.Errorf("client: Config.%s is negative: leave it 0 for what is usual", size.name)
+		}
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 	"time"
 
 	"github.com/pysock/pysock/channel"
@@ -21,7 +22,8 @@ var keepAlive = net.KeepAliveConfig{Enable: true, Idle: 15 * time.Second, Interv
 //
 // Errors to act on: a *channel.Error with the server's code if it refused (CodeUnknownKey, CodeNameTaken, …), a
 // *keys.ChangedKeyError if the server has another key than it should, ErrUnknownServer if nothing says which key it should have, and those of package
-// secure, of the network and of ctx. If no address worked the error is that of the last.
+// secure, of the network and of ctx. If there are several addresses and none worked it is a *DialError with the errors of all, in which errors.Is and errors.As find these; but one that says that the server
+// does not want this client is returned as it is, whatever the others said.
 func Dial(ctx context.Context, address string, cfg *Config) (*Client, error) {
 	return dial(ctx, address, cfg, systemClock())
 }
@@ -48,12 +50,56 @@ func (d *dialer) first(ctx context.Context) (conn *secure.Conn, w wire.Welcome, 
 	if len(d.addresses) == 1 {
 		attempt = d.attempt // ctx says how long connecting may take
 	}
+	var failed DialError
 	for range d.addresses {
-		if conn, w, err = attempt(ctx, nil); err == nil || final(err) || ctx.Err() != nil {
+		address := d.address()
+		if conn, w, err = attempt(ctx, nil); err == nil || final(err) {
+			return conn, w, err
+		}
+		failed.Attempts = append(failed.Attempts, DialAttempt{Address: address, Err: err})
+		if ctx.Err() != nil {
 			break
 		}
 	}
-	return conn, w, err
+	if len(failed.Attempts) > 1 {
+		err = &failed
+	}
+	return nil, wire.Welcome{}, err
+}
+
+// A DialError is why Dial has failed at each of several addresses. errors.Is and errors.As look into all of them, from the first.
+type DialError struct {
+	// Attempts are those that were made, in their order: fewer than there are addresses if Dial's ctx ended before. There are two at least.
+	Attempts []DialAttempt
+}
+
+// A DialAttempt is one that has failed.
+type DialAttempt struct {
+	Address string // HOST:PORT, as it was given
+	Err     error  // why it did not work; text in it that came from outside is quoted
+}
+
+// Error gives the reason of each address in one line.
+func (e *DialError) Error() string {
+	var b strings.Builder
+	b.WriteString("no address of the server has worked")
+	for i, a := range e.Attempts {
+		sep := "; "
+		if i == 0 {
+			sep = ": "
+		}
+		fmt.Fprintf(&b, "%s%q: %v", sep, a.Address, a.Err)
+	}
+	return b.String()
+}
+
+// Unwrap gives the errors of all.
+func (e *DialError) Unwrap() []error {
+	errs := make([]error, len(e.Attempts))
+	for i, a := range e.Attempts {
+		errs[i] = a.Err
+	}
+	return errs
 }
 
 // dialError says what went wrong, in terms of this package.

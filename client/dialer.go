@@ -22,7 +22,8 @@ type dialer struct {
 	addresses []string
 	trust     []*serverTrust // of each address
 	turn      int            // index of the address to try next: the one that worked, until an attempt fails
-	groups    []string
+	self      *self
+	groups    []string          // that the last hello asked for
 	instance  [wire.IDSize]byte // of the client, for its life
 
 	// What the first welcome has fixed. The key is zero until then.
@@ -31,17 +32,19 @@ type dialer struct {
 }
 
 func newDialer(address string, cfg *Config) (*dialer, error) {
-	d := &dialer{cfg: cfg, dial: cfg.DialContext, groups: slices.Clone(cfg.Groups)}
+	d := &dialer{cfg: cfg, dial: cfg.DialContext}
 	if d.dial == nil {
 		d.dial = (&net.Dialer{KeepAliveConfig: keepAlive}).DialContext
 	}
-	slices.Sort(d.groups)
-	d.groups = slices.Compact(d.groups)
-	for _, g := range d.groups {
+	groups := slices.Clone(cfg.Groups)
+	slices.Sort(groups)
+	groups = slices.Compact(groups)
+	for _, g := range groups {
 		if err := keys.CheckName(g); err != nil {
 			return nil, fmt.Errorf("client: group: %w", err)
 		}
 	}
+	d.self = newSelf(groups)
 	rand.Read(d.instance[:])
 	all := []string{address}
 	if address == "" {
@@ -50,7 +53,13 @@ func newDialer(address string, cfg *Config) (*dialer, error) {
 		}
 		all = append([]string{cfg.Keys.Server.Address}, cfg.Keys.Server.Also...)
 	}
-	for _, a := range append(all, cfg.Addresses...) {
+	for i, a := range append(all, cfg.Addresses...) {
+		if _, err := keys.NormalizeAddress(a); err != nil {
+			if i >= len(all) {
+				return nil, fmt.Errorf("client: Config.Addresses[%d]: %w", i-len(all), err)
+			}
+			return nil, fmt.Errorf("client: %w", err)
+		}
 		if slices.Contains(d.addresses, a) {
 			continue
 		}
@@ -139,6 +148,7 @@ func (d *dialer) connect(ctx context.Context, address string, trust *serverTrust
 }
 
 func (d *dialer) hello(token *wire.Token) ([]byte, error) {
+	d.groups = d.self.hello()
 	h := wire.Hello{
 		Transient: d.cfg.Transient, Features: wire.FeatureResume, MaxMessage: d.cfg.maxMessage(), Name: d.cfg.Keys.Name, Groups: d.groups,
 		Instance: d.instance, Resume: token,

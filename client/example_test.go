@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"math"
 	"net"
+	"time"
 
 	"github.com/pysock/pysock/channel"
 	"github.com/pysock/pysock/client"
@@ -23,7 +25,8 @@ func exampleKey(name string) *keys.File {
 	return &keys.File{Name: name, Private: private, Public: private.Public()}
 }
 
-// exampleServer runs a server that echoes the channel "test", and gives the key files of alice and bob, who know it and each other.
+// exampleServer runs a server that echoes the channel "test", lets everybody join groups and send to them, and keeps what is sent on "move" to the group "chess". It gives the key files of alice
+// and bob, who know it and each other.
 func exampleServer() (alice, bob *keys.File, stop func()) {
 	hub, alice, bob := exampleKey("hub"), exampleKey("alice"), exampleKey("bob")
 	hub.Clients = map[string]keys.PublicKey{"alice": alice.Public, "bob": bob.Public}
@@ -37,7 +40,12 @@ func exampleServer() (alice, bob *keys.File, stop func()) {
 	ref := &keys.ServerRef{Address: ln.Addr().String(), Key: hub.Public}
 	alice.Server, bob.Server = ref, ref
 
-	srv := &server.Server{Keys: hub, Handler: new(channel.Mux)}
+	srv := &server.Server{
+		Keys: hub, Handler: new(channel.Mux),
+		AllowGroups:    func(channel.Peer, []string) error { return nil },
+		AllowGroupSend: func(channel.Peer, string, *channel.Message) error { return nil },
+		Histories:      map[string]*channel.History{"chess/move": channel.NewHistory(channel.HistoryConfig{Count: 100})},
+	}
 	srv.Handler.Handle("test", func(ctx context.Context, from channel.Conn, m *channel.Message) error {
 		if m.IsRequest() {
 			return m.Reply(ctx, m.Body)
@@ -112,6 +120,44 @@ func ExampleClient_States() {
 	// Output:
 	// online, session 1
 	// offline, session 1
+}
+
+// Ask again when the session was lost meanwhile, whatever had become of the server. With FailOffline set the request would return ErrOffline instead of waiting for the next session.
+func ExampleClient_Request_sessionLost() {
+	alice, _, stop := exampleServer()
+	defer stop()
+	ctx := context.Background()
+	c, err := client.Dial(ctx, "", &client.Config{Keys: alice})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer c.Close()
+
+	answer, err := c.Request(ctx, "test", []byte("12"))
+	for errors.Is(err, client.ErrSessionLost) && c.Context().Err() == nil {
+		answer, err = c.Request(ctx, "test", []byte("12")) // it may be handled twice
+	}
+	fmt.Printf("%s %v\n", answer.Body, err)
+	// Output: 12 <nil>
+}
+
+// Say when the next attempt is made. A program that shows it calls this once a second.
+func ExampleState() {
+	status := func(s client.State, now time.Time) string {
+		if left := s.RetryAt.Sub(now); left > 0 {
+			return fmt.Sprintf("%v, next try in %.0f s", s.Phase, math.Ceil(left.Seconds()))
+		}
+		return s.Phase.String()
+	}
+	began := time.Now()
+	s := client.State{Phase: client.Connecting, Retry: 3 * time.Second, RetryAt: began.Add(3 * time.Second)} // as c.State() gives it
+	fmt.Println(status(s, began))
+	fmt.Println(status(s, began.Add(1500*time.Millisecond)))
+	fmt.Println(status(s, began.Add(3*time.Second)))
+	// Output:
+	// connecting, next try in 3 s
+	// connecting, next try in 2 s
+	// connecting
 }
 
 // Open a pipe to another client. The server carries it and cannot read it.

@@ -55,10 +55,12 @@ func TestServerGoes(t *testing.T) {
 	alice := w.Dial("alice", noReconnect)
 	require.NoError(t, w.Server.Close())
 	_, err := alice.Receive(ctx)
-	var lost *channel.LostError
-	require.ErrorAs(t, err, &lost)
-	require.ErrorAs(t, alice.Run(ctx), &lost)
-	require.ErrorAs(t, alice.Send(ctx, "x", nil), &lost)
+	for what, err := range map[string]error{"receive": err, "run": alice.Run(ctx), "send": alice.Send(ctx, "x", nil)} {
+		var closed *channel.CloseError
+		require.ErrorAs(t, err, &closed, what)
+		require.Equal(t, channel.CodeShutdown, closed.Code, what)
+		require.ErrorIs(t, err, client.ErrSessionLost, what)
+	}
 }
 
 // TestCutsOverTCP resets real connections under traffic in both directions.

@@ -159,6 +159,9 @@ func (k *keeper) comeBack() bool {
 	c := k.client
 	c.here.set(false)
 	wait, cause := k.firstWait(), k.session.cause()
+	if k.session.ended() {
+		cause = sessionLost(cause)
+	}
 	for {
 		if !k.pause(wait, cause) {
 			return false
@@ -231,7 +234,10 @@ func (k *keeper) pause(d time.Duration, cause error) bool {
 		if phase != told || d == 0 {
 			told = phase
 			c.states.set(func(now *State) {
-				now.Phase, now.Err, now.Retry, now.Address = phase, cause, d, k.dialer.address()
+				now.Phase, now.Err, now.Retry, now.RetryAt, now.Address = phase, cause, d, time.Time{}, k.dialer.address()
+				if d > 0 {
+					now.RetryAt = until
+				}
 			})
 		}
 		if d == 0 {

@@ -8,9 +8,44 @@ import (
 	"github.com/pysock/pysock/channel"
 )
 
-// ErrSessionLost is what errors.Is finds in the end of a session that could not be resumed; a *SessionLostError says why. With Config.NoReconnect it is
-// the end of the client and of its pipes too, in a *channel.LostError.
+// ErrSessionLost is what errors.Is finds in what a call returns because a session has ended that another follows: the server was killed, restarted, drained or closed, or could not be reached for too
+// long. It is there beside the *channel.CloseError with what the server said, or the *channel.LostError. Calls on streams and pipes return it, too, if it was this client's session, and State.Err has it. It
+// is not in the end of the client that a server means to be final, such as CodeReplaced or CodeRevoked.
+//
+// If the session could not be resumed a *SessionLostError says why. With Config.NoReconnect no session follows, and it is the end of the client and its pipes: then Run and Receive return it. The
+// cause of the Context has it only if the connection was lost first; of a server that said goodbye that is the *channel.CloseError alone.
 var ErrSessionLost = errors.New("the session is lost")
+
+// sessionEnd is why a session has ended, said so that errors.Is finds ErrSessionLost.
+type sessionEnd struct{ err error }
+
+func (e *sessionEnd) Error() string        { return e.err.Error() }
+func (e *sessionEnd) Is(target error) bool { return target == ErrSessionLost }
+func (e *sessionEnd) Unwrap() error        { return e.err }
+
+// sessionLost is err, which a session's link has ended with, such that ErrSessionLost is found in it unless the server does not want us back. It stays the *channel.GapError or *channel.LostError
+// that it was: a pipe that the session carried ends with what is in that.
+func sessionLost(err error) error {
+	if err == nil || errors.Is(err, ErrSessionLost) {
+		return err
+	}
+	switch e := err.(type) {
+	case *channel.GapError:
+		own := *e
+		own.Err = sessionLost(e.Err)
+		return &own
+	case *channel.LostError:
+		if e.Err == nil {
+			return &channel.LostError{Err: ErrSessionLost}
+		}
+		return &channel.LostError{Err: &sessionEnd{e.Err}}
+	case *channel.CloseError:
+		if !finalCode(e.Code) {
+			return &sessionEnd{e}
+		}
+	}
+	return err
+}
 
 // A SessionLostError says why a session could not be resumed. errors.Is finds ErrSessionLost in it, and errors.As what Err has.
 type SessionLostError struct {
@@ -55,6 +90,7 @@ func endOfPipes(err error) error {
 	if errors.As(err, &gap) {
 		err = gap.Err
 	}
+	err = sessionLost(err)
 	var lost *channel.LostError
 	switch {
 	case err == channel.ErrClosed:

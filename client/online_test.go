@@ -2,6 +2,7 @@ package client_test
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -63,6 +64,10 @@ func TestFirstDial(t *testing.T) {
 		_, err := client.Dial(ctx, "", w.config("alice", func(c *client.Config) { c.Addresses = []string{"hub:2"} }))
 		require.ErrorIs(t, err, errDown)
 		require.Len(t, w.net.dialed(), 2)
+		var failed *client.DialError
+		require.ErrorAs(t, err, &failed)
+		require.Len(t, failed.Attempts, 2)
+		require.EqualError(t, err, fmt.Sprintf(`no address of the server has worked: "hub:1": %v; "hub:2": %v`, failed.Attempts[0].Err, failed.Attempts[1].Err))
 		w.net.fail(false)
 
 		// A refusal is the same everywhere.
@@ -73,8 +78,8 @@ func TestFirstDial(t *testing.T) {
 		require.Len(t, w.net.dialed(), 3)
 
 		// One that says nothing does not use up the time of the others.
-		w.net.listen("hub:0")
-		c, err := client.Dial(ctx, "hub:0", w.config("alice", func(c *client.Config) { c.Addresses = []string{"hub:1"} }))
+		w.net.listen("hub:7")
+		c, err := client.Dial(ctx, "hub:7", w.config("alice", func(c *client.Config) { c.Addresses = []string{"hub:1"} }))
 		require.NoError(t, err)
 		require.NoError(t, c.Close())
 	})

@@ -54,14 +54,14 @@ func (c *Client) OpenPipe(ctx context.Context, name string) (*Pipe, error) {
 
 // connectPipe opens a stream to a peer and shakes hands with it.
 func (c *Client) connectPipe(ctx context.Context, trust *peerTrust, number [wire.IDSize]byte) (*secure.Conn, wire.Welcome, error) {
-	open := wire.PipeOpen{Opener: c.name, Target: trust.name}
+	open := wire.PipeOpen{Opener: c.self.pipeName(), Target: trust.name}
 	rand.Read(open.ID[:])
 	hello, err := (&wire.Hello{MaxMessage: c.cfg.maxMessage(), Instance: number}).Append(nil)
 	if err != nil {
 		return nil, wire.Welcome{}, err
 	}
 	if err := c.here.await(ctx, c.conn.Context()); err != nil {
-		return nil, wire.Welcome{}, err
+		return nil, wire.Welcome{}, c.conn.bare(ctx, err)
 	}
 	stream, err := c.conn.OpenPipe(open)
 	if err != nil {
@@ -103,6 +103,7 @@ func pipeError(name string, err error) error {
 	switch {
 	case errors.As(err, &changed):
 		return changed
+	case errors.Is(err, ErrSessionLost): // what the server said when it ended that is no answer to this
 	case errors.As(err, &refused):
 		err = &channel.Error{Code: channel.Code(refused.Code), Text: refused.Text, Remote: true}
 	case errors.As(err, &closed):

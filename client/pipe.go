@@ -25,8 +25,9 @@ type Pipe struct {
 	safety string
 	id     instance
 	theirs bool // the peer has opened it
-	conn   *durable.Conn
-	here   presence
+	conn   connection
+	here   online
+	tally  tally
 
 	attaching sync.Mutex // held while a link is made
 
@@ -54,7 +55,7 @@ func (c *Client) newPipe(peer *channel.Peer, number [wire.IDSize]byte, lost func
 		client: c, peer: peer, id: instance{peer.Key, number}, safety: keys.SafetyNumber(c.Key(), peer.Key),
 		back: backoff{first: firstReopen, most: mostReopen},
 	}
-	p.conn = durable.New(&durable.Config{
+	p.conn.Conn = durable.New(&durable.Config{
 		Resend: c.cfg.Delivery == AtLeastOnce, Wait: c.cfg.PipeGrace,
 		Final: func(err error) bool { return c.cfg.NoReconnect || closedByPeer(err) != nil },
 		Lost:  func(error) { lost(p) },
@@ -102,6 +103,7 @@ func (p *Pipe) attach(conn *secure.Conn, initiator bool, peerMax uint32) error {
 		MaxMessage: c.cfg.maxMessage(), PeerMaxMessage: peerMax, StreamWindow: c.cfg.StreamWindow, Logger: c.cfg.Logger,
 		Books: p.conn.Books(),
 	})
+	p.tally.begin(l, nil)
 	if c.isClosed() {
 		p.conn.End(channel.ErrClosed)
 	} else if hop := c.conn.Context(); hop.Err() != nil {
@@ -222,11 +224,8 @@ func (p *Pipe) RequestMessage(ctx context.Context, m *channel.Message) (*channel
 func (p *Pipe) OpenStream(ctx context.Context, name string) (net.Conn, error) {
 	ctx, done := p.within(ctx)
 	defer done()
-	return openStream(ctx, p.conn, name)
+	return p.conn.OpenStream(ctx, name)
 }
-
-// Receive waits for the next message from the peer on a channel that has no handler; see Client.Receive.
-func (p *Pipe) Receive(ctx context.Context) (*channel.Message, error) { return p.conn.Receive(ctx) }
 
 // Run lets the client's handlers be called for the pipe's messages, and waits until ctx or the pipe ends. It is needed for pipes from OpenPipe and AcceptPipe only:
 // Client.Run and SendTo do it for theirs.
@@ -248,7 +247,8 @@ func (p *Pipe) Ping(ctx context.Context) (time.Duration, error) {
 }
 
 // Close sends what Send accepted and ends the pipe; see channel.Conn. If the peer is not there at the moment there is nobody to tell: a peer that has a Pipe of its own waiting finds
-// out when its Config.PipeGrace is over. It does not wait for what AtLeastOnce still has to send again, and returns a *channel.GapError then.
+// out when its Config.PipeGrace is over. It does not wait for what AtLeastOnce still has to send again, and returns a *channel.GapError then, as it does when the peer has not answered
+// in time and messages are not known to have been taken.
 func (p *Pipe) Close() error { return p.CloseWithReason(channel.CodeClosed, "") }
 
 // CloseWithReason is Close with a code and a text of at most 255 bytes that the peer sees.

@@ -2,105 +2,126 @@ package client
 
 import (
 	"context"
-	"errors"
-	"sync"
+	"iter"
+	"slices"
+
+	"github.com/pysock/pysock/channel"
+	"github.com/pysock/pysock/keys"
 )
 
-// ErrOffline is returned, with Config.FailOffline, by calls that would have to wait for a connection that is lost, or that waited for something when it was. It says that there is no
-// connection now; another may come. The phase Offline is something else: it is of a client that has ended.
-var ErrOffline = errors.New("there is no connection at the moment")
-
-// presence says whether there is a connection. The zero value says that there is none.
-type presence struct {
-	mu     sync.Mutex
-	here   bool
-	come   chan struct{} // closed when there is one; nil while nobody waits
-	ctx    context.Context
-	cancel context.CancelCauseFunc
-}
-
-// gone is what calls may take while there is no connection: links serve what need not wait even if ctx is done.
-var gone = func() context.Context {
-	ctx, cancel := context.WithCancelCause(context.Background())
-	cancel(ErrOffline)
-	return ctx
-}()
-
-func (p *presence) set(here bool) { p.check(func() bool { return here }) }
-
-// check asks whether there is a connection, and nobody else does meanwhile.
-func (p *presence) check(now func() bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	here := now()
-	switch {
-	case here == p.here:
-	case here:
-		p.ctx, p.cancel = context.WithCancelCause(context.Background())
-		if p.come != nil {
-			close(p.come)
-			p.come = nil
-		}
-	default:
-		p.cancel(ErrOffline)
-		p.ctx, p.cancel = nil, nil
-	}
-	p.here = here
-}
-
-// context is done, with ErrOffline as its cause, while or as soon as there is no connection.
-func (p *presence) context() context.Context {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.here {
-		return p.ctx
-	}
-	return gone
-}
-
-// await waits until there is a connection, or for the end of one of two contexts.
-func (p *presence) await(ctx, life context.Context) error {
-	for {
-		p.mu.Lock()
-		if p.here {
-			p.mu.Unlock()
-			return nil
-		}
-		if p.come == nil {
-			p.come = make(chan struct{})
-		}
-		come := p.come
-		p.mu.Unlock()
-		select {
-		case <-come:
-		case <-ctx.Done():
-			if life.Err() != nil {
-				return context.Cause(life) // why the client ended says more
+// Presence tells who is connected to the server: first of each that is, as WasHere, then of each that comes, goes, loses its connection, has it again, or has another name or other groups, until ctx ends or
+// the loop is left:
+//
+//	for e, err := range c.Presence(ctx) {
+//		if err != nil {
+//			return err // the last
+//		}
+//		log.Printf("%q %v", e.Peer.Name, e.Kind)
+//	}
+//
+// The server tells of those that its policy lets the client see; the client itself may be among them. All of it is the server's word. Who wants to know once who is there calls Peers.
+//
+// A loop that is slow misses what came and went meanwhile, and never what is so in the end; it keeps nobody from going on. It costs memory for each peer once. What changes is asked
+// for while a loop waits, a few times a second at most, and nothing is asked while none does; several loops share what they are told. A loop goes on over lost connections and sessions, also with
+// Config.FailOffline: after a loss it is told of what differs from what it was told before. Of a peer that has begun a new session that is Went and Came.
+//
+// The last iteration has a zero event and the error: why the client ended, or a *channel.Error with CodeRefused (the server's policy), CodeNoHandler (a server without this service), CodeLimit (more than 262,144
+// peers), or CodeBadMessage that is not Remote for an answer that is none. When ctx ends there is no error.
+func (c *Client) Presence(ctx context.Context) iter.Seq2[channel.PresenceEvent, error] {
+	return func(yield func(channel.PresenceEvent, error) bool) {
+		v := c.roster.enter()
+		defer c.roster.leave(v)
+		for {
+			events, err := c.roster.next(ctx, c, v)
+			if err != nil {
+				if c.conn.Context().Err() != nil || ctx.Err() == nil {
+					yield(channel.PresenceEvent{}, err)
+				}
+				return
 			}
-			return context.Cause(ctx)
-		case <-life.Done():
-			return context.Cause(life)
+			for _, e := range events {
+				if ctx.Err() != nil || !yield(e, nil) {
+					return
+				}
+			}
 		}
 	}
 }
 
-func nothing() {}
+// view is what one loop over Presence was told. It is guarded by its roster's mu.
+type view struct {
+	told  map[keys.PublicKey]channel.PeerInfo
+	due   []keys.PublicKey        // who may have changed, in that order
+	isDue map[keys.PublicKey]bool // these, and whether one that was not told of has come: else it was here
+	begun bool                    // the first list is over
+}
 
-// bound gives a call's ctx an end when one of the connections that it needs is lost. The function that comes with it frees what it took.
-func bound(ctx context.Context, needs ...*presence) (context.Context, func()) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	stops := make([]func() bool, len(needs))
-	for i, p := range needs {
-		c := p.context()
-		if c == gone {
-			cancel(ErrOffline) // AfterFunc would do it a moment later
-		}
-		stops[i] = context.AfterFunc(c, func() { cancel(ErrOffline) })
+func newView() *view {
+	return &view{told: map[keys.PublicKey]channel.PeerInfo{}, isDue: map[keys.PublicKey]bool{}}
+}
+
+// mark notes that a peer may have changed.
+func (v *view) mark(key keys.PublicKey) {
+	if _, due := v.isDue[key]; !due {
+		v.isDue[key] = v.begun
+		v.due = append(v.due, key)
 	}
-	return ctx, func() {
-		for _, stop := range stops {
-			stop()
+}
+
+// take gives the events of the next peer that has changed; none if none has.
+func (v *view) take(peers map[keys.PublicKey]channel.PeerInfo) []channel.PresenceEvent {
+	for len(v.due) > 0 {
+		key := v.due[0]
+		v.due = v.due[1:]
+		came := v.isDue[key]
+		delete(v.isDue, key)
+		before, known := v.told[key]
+		now, here := peers[key]
+		if here {
+			v.told[key] = now
+		} else {
+			delete(v.told, key)
 		}
-		cancel(nil)
+		if events := changes(before, known, now, here, came); events != nil {
+			return events
+		}
 	}
+	v.due = nil // and not the array that was gone through
+	return nil
+}
+
+// changes are the events about one peer.
+func changes(before channel.PeerInfo, known bool, now channel.PeerInfo, here, came bool) []channel.PresenceEvent {
+	kind := channel.WasHere
+	switch {
+	case !known && !here:
+		return nil
+	case !known:
+		if came {
+			kind = channel.Came
+		}
+		return []channel.PresenceEvent{{Kind: kind, Peer: now}}
+	case !here:
+		return []channel.PresenceEvent{went(before)}
+	case !now.Since.Equal(before.Since):
+		return []channel.PresenceEvent{went(before), {Kind: channel.Came, Peer: now}}
+	case now.State != before.State:
+		kind = channel.CameBack
+		if now.State == channel.Away {
+			kind = channel.WentAway
+		}
+	case now.Name != before.Name:
+		kind = channel.Renamed
+	case !slices.Equal(now.Groups, before.Groups):
+		kind = channel.GroupsChanged
+	default:
+		return nil
+	}
+	return []channel.PresenceEvent{{Kind: kind, Peer: now, Before: before}}
+}
+
+// went is the event of a peer that has left. Its name is the last that it had.
+func went(before channel.PeerInfo) channel.PresenceEvent {
+	last := channel.Peer{Name: before.Name, Key: before.Key, Unverified: before.Unverified}
+	return channel.PresenceEvent{Kind: channel.Went, Peer: channel.PeerInfo{Peer: last, State: channel.Left}, Before: before}
 }

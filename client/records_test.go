@@ -133,7 +133,7 @@ func TestRecords(t *testing.T) {
 			}
 			stream := resume.New(conn, &resume.Config{})
 			t.Cleanup(func() { stream.Fail(nil) })
-			frames := wire.AppendChannel(nil, 1, uint64(step.from), "news")
+			frames := wire.AppendChannel(nil, 1, uint64(step.from), wire.KindApplication, "news")
 			for n := step.from; n < step.to; n++ {
 				frames = wire.AppendMessage(frames, 1, 0, wire.MessageStart{}, numbered(n, 0))
 			}

@@ -3,6 +3,8 @@ package client
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 
 	"github.com/pysock/pysock/channel"
 	"github.com/pysock/pysock/keys"
@@ -141,13 +143,12 @@ func (c *Client) openBeside(ctx context.Context, peer string, waits *Pipe, err e
 
 // Pipes are the pipes that are open now, or wait for their peer to come back.
 func (c *Client) Pipes() []*Pipe {
+	return slices.DeleteFunc(c.everyPipe(), func(p *Pipe) bool { return !p.alive() })
+}
+
+// everyPipe are all pipes of which something is left.
+func (c *Client) everyPipe() []*Pipe {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	pipes := make([]*Pipe, 0, len(c.pipes))
-	for p := range c.pipes {
-		if p.alive() {
-			pipes = append(pipes, p)
-		}
-	}
-	return pipes
+	return slices.Collect(maps.Keys(c.pipes))
 }

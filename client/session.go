@@ -18,7 +18,8 @@ import (
 type session struct {
 	number int // 1 for the first
 	link   *link.Link
-	stream *resume.Conn // nil if the server does not resume
+	lower  net.Conn     // what the link runs over
+	stream *resume.Conn // nil if the server does not resume, else lower
 	secret resume.Secret
 	id     [wire.IDSize]byte
 
@@ -45,6 +46,7 @@ func newSession(conn *secure.Conn, w *wire.Welcome, cfg *Config, bell func()) (*
 	s := &session{id: w.Session, maxMessage: w.MaxMessage, features: w.Features, began: time.Now()}
 	s.connected(w, cfg)
 	if w.Features&wire.FeatureResume == 0 {
+		s.lower = conn
 		return s, conn, nil
 	}
 	var err error
@@ -65,6 +67,7 @@ func newSession(conn *secure.Conn, w *wire.Welcome, cfg *Config, bell func()) (*
 			s.mu.Unlock()
 		},
 	})
+	s.lower = s.stream
 	return s, s.stream, nil
 }
 

@@ -163,6 +163,7 @@ func TestDrainedServer(t *testing.T) {
 		s := await(t, alice, phase(client.Connecting))
 		require.ErrorIs(t, s.Err, channel.CodeShutdown)
 		require.InDelta(t, 20, s.Retry.Seconds(), 1)
+		require.Equal(t, s.Since.Add(s.Retry), s.RetryAt)
 		w.restart(nil)
 		await(t, alice, session(2))
 		require.GreaterOrEqual(t, time.Since(begun), 19*time.Second)

@@ -58,8 +58,11 @@ type State struct {
 	// is the cause of its Context's end. Text in it that came from outside is quoted.
 	Err error
 
-	// Retry is how long the client waits before its next attempt, 0 while it makes one.
+	// Retry is how long the client waits before its next attempt, from the moment on when it began to wait; 0 while it makes one.
 	Retry time.Duration
+
+	// RetryAt is when that attempt is made, unless something calls for it earlier; zero while it is. How long that still is time.Until says.
+	RetryAt time.Time
 }
 
 // states keeps the latest state, for any number of readers.
@@ -105,7 +108,7 @@ func (c *Client) State() State {
 func (c *Client) state() (State, <-chan struct{}) {
 	if ctx := c.conn.Context(); ctx.Err() != nil {
 		c.states.set(func(s *State) {
-			s.Phase, s.Err, s.Retry = Offline, context.Cause(ctx), 0
+			s.Phase, s.Err, s.Retry, s.RetryAt = Offline, context.Cause(ctx), 0, time.Time{}
 		})
 	}
 	return c.states.get()

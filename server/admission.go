@@ -12,12 +12,12 @@ type admission struct {
 	open   bool
 	byKey  map[keys.PublicKey]string
 	byName map[string]keys.PublicKey
-	folded map[string]struct{} // the names as foldName sees them, for strangers who want one that looks the same
+	folded map[string]int // how many of the names are the same to foldName, for those who want one that looks like it
 }
 
 func newAdmission(f *keys.File) (admission, error) {
 	a := admission{open: f.Open, byKey: make(map[keys.PublicKey]string, len(f.Clients)), byName: make(map[string]keys.PublicKey, len(f.Clients)),
-		folded: make(map[string]struct{}, len(f.Clients))}
+		folded: make(map[string]int, len(f.Clients))}
 	for name, key := range f.Clients {
 		if err := keys.CheckClientName(name); err != nil {
 			return admission{}, fmt.Errorf("server: client: %w", err)
@@ -26,7 +26,7 @@ func newAdmission(f *keys.File) (admission, error) {
 			return admission{}, fmt.Errorf("server: the clients %q and %q have the same key", name, other)
 		}
 		a.byKey[key], a.byName[name] = name, key
-		a.folded[foldName(name)] = struct{}{}
+		a.folded[foldName(name)]++
 	}
 	return a, nil
 }
@@ -45,7 +45,7 @@ func (a *admission) name(key keys.PublicKey, want string) (string, error) {
 	case want == "":
 		return "", &channel.Error{Code: channel.CodeBadName, Text: "this server wants a name"}
 	}
-	if _, taken := a.folded[foldName(want)]; taken {
+	if a.folded[foldName(want)] > 0 {
 		return "", &channel.Error{Code: channel.CodeNameTaken}
 	}
 	return "", nil
@@ -56,6 +56,14 @@ func (a *admission) admits(key keys.PublicKey, name string) bool {
 	if listed, ok := a.byKey[key]; ok {
 		return listed == name
 	}
-	_, taken := a.folded[foldName(name)]
-	return a.open && !taken
+	return a.open && a.folded[foldName(name)] == 0
+}
+
+// listedForOther reports whether another key than this is on the list under a name that looks like one with this fold.
+func (a *admission) listedForOther(fold string, key keys.PublicKey) bool {
+	n := a.folded[fold]
+	if listed, ok := a.byKey[key]; ok && foldName(listed) == fold {
+		n--
+	}
+	return n > 0
 }

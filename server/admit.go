@@ -38,13 +38,15 @@ func (s *Server) admit(key keys.PublicKey, hello *wire.Hello) (peer *channel.Pee
 		}
 	}
 	if s.AllowGroups == nil {
-		return nil, false, &channel.Error{Code: channel.CodeRefused, Text: "this server has no groups to join"}
+		return nil, false, errNoGroups
 	}
 	if err := s.ask("AllowGroups", *peer, func() error { return s.AllowGroups(*peer, hello.Groups) }); err != nil {
 		return nil, false, policyError(err)
 	}
 	return peer, claims, nil
 }
+
+var errNoGroups = &channel.Error{Code: channel.CodeRefused, Text: "this server has no groups to join"}
 
 // ask calls a policy of the application. One that panics has not allowed anything.
 func (s *Server) ask(policy string, peer channel.Peer, f func() error) (err error) {

@@ -39,6 +39,7 @@ func (s *Server) watch(sess *Session) {
 	switch {
 	case !away:
 		s.notAway(sess)
+		s.tellAway(sess, false)
 		return
 	case sess.ending || s.draining:
 		// Nobody is let in to go on with it.
@@ -55,6 +56,7 @@ func (s *Server) watch(sess *Session) {
 	} else {
 		sess.timer.Reset(left)
 	}
+	s.tellAway(sess, true)
 }
 
 // putAway finds the place among those that are away: the longest first. Call it with mu held.

@@ -67,6 +67,30 @@ func BenchmarkEcho(b *testing.B) {
 	}
 }
 
+// BenchmarkBroadcast sends a message to 100 clients; its time is for one of them.
+func BenchmarkBroadcast(b *testing.B) {
+	const n = 100
+	w := testworld.New(b, []string{"alice"}, func(s *server.Server) { s.Keys.Open = true })
+	for i := range n {
+		name := fmt.Sprint("m", i)
+		w.Files[name] = testworld.NewKey(b, name)
+		w.Files[name].Server = w.Files["alice"].Server
+		c := w.Dial(name, nil)
+		c.Handle("test", func(context.Context, channel.Conn, *channel.Message) error { return nil })
+		go c.Run(b.Context())
+	}
+	body := make([]byte, 64)
+	b.ReportAllocs()
+	sent := 0
+	for b.Loop() {
+		report, err := w.Server.Broadcast(b.Context(), "test", body)
+		require.NoError(b, err)
+		require.Equal(b, n, report.Reached)
+		sent++
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(sent*n), "ns/delivery")
+}
+
 // BenchmarkDial is a whole handshake of both sides, and the session's beginning and end.
 func BenchmarkDial(b *testing.B) {
 	w := testworld.New(b, []string{"alice"}, nil)

@@ -20,6 +20,17 @@
 // A [Session] is not a connection: when a client's connection is lost it is away, and its session goes on when it comes back, for [Server.Grace] at most. Nothing is lost or doubled by
 // that, and pipes stay. It has left when its session has ended.
 //
+// # Names, groups and all at once
+//
+// A client may be in groups, and have another name for the rest of its session, if the application's policies allow it: [Server.AllowGroups], [Server.AllowRename] and what follows
+// them. Without a policy nobody may. What a session is now says [Session.Peer]; hooks such as [Server.OnJoin] tell of changes.
+//
+//	report, err := srv.Broadcast(ctx, "news", []byte("tea is ready"))
+//	report, err = srv.Group("blue").Send(ctx, "news", []byte("your turn"))
+//
+// A report says whom that did not reach. A client that does not take what is sent to it holds up nobody else, and its session ends after [Server.SlowTimeout]. Clients look each other up, follow who is
+// here, and read [Server.Histories], as far as [Server.AllowSee] and [Server.AllowHistory] let them.
+//
 // # Limits
 //
 // [Limits] bounds what clients can make the server hold; [Limits.Memory] computes the most that can be.

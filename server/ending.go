@@ -1,6 +1,8 @@
 package server
 
 import (
+	"context"
+	"errors"
 	"time"
 
 	"github.com/pysock/pysock/channel"
@@ -14,6 +16,7 @@ func (s *Server) end(sess *Session, code channel.Code, text string) {
 	}
 	sess.ending = true
 	reason := &channel.Error{Code: code, Text: text}
+	sess.reason = reason
 	s.bury(sess, reason)
 	if sess.isAway() {
 		s.cutFor(sess, reason) // nobody is there to be told, and who comes back from now on is not let in
@@ -27,7 +30,8 @@ func (s *Server) end(sess *Session, code channel.Code, text string) {
 func (s *Server) discard(sess *Session, why error) {
 	sess.ending = true
 	if code, ok := why.(channel.Code); ok {
-		s.bury(sess, &channel.Error{Code: code})
+		sess.reason = &channel.Error{Code: code}
+		s.bury(sess, sess.reason)
 	} else {
 		s.bury(sess, nil)
 	}
@@ -49,7 +53,19 @@ func (s *Server) closing(sess *Session, code channel.Code, text string) {
 	defer s.mu.Unlock()
 	if sess.farewell == nil && sess.link.Context().Err() == nil {
 		sess.farewell = &channel.Error{Code: code, Text: text}
+		sess.reason = sess.farewell
 	}
+}
+
+// endOf is why a session has ended, for the application: what this side has said, if it was this side.
+func (s *Server) endOf(sess *Session) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	err := context.Cause(sess.Context())
+	if errors.Is(err, channel.ErrClosed) && sess.reason != nil {
+		return sess.reason
+	}
+	return err
 }
 
 // A grave is a session that has ended, and why its client is not let in again by its token.
@@ -69,6 +85,6 @@ func (s *Server) bury(sess *Session, why *channel.Error) {
 	}
 	switch code := why.Code; {
 	case code == channel.CodeReplaced, code == channel.CodeKicked, code == channel.CodeRevoked, code >= channel.CodeApplication:
-		s.graves.put(sess.id, sess.peer.Key, grave{Code: code, Text: clip(why.Text)}, time.Now())
+		s.graves.put(sess.id, sess.key, grave{Code: code, Text: clip(why.Text)}, time.Now())
 	}
 }

@@ -85,8 +85,9 @@ func (s *Server) begin(h *handshake, pending *secure.Pending, hello *wire.Hello)
 
 // newSession is one that nobody knows of yet.
 func (s *Server) newSession(peer *channel.Peer, hello *wire.Hello) *Session {
-	sess := &Session{server: s, peer: *peer, isTransient: hello.Transient, since: time.Now(),
-		instance: instanceOf{peer.Key, hello.Instance}, over: make(chan struct{})}
+	sess := &Session{server: s, key: peer.Key, own: peer.Name, fold: foldName(peer.Name), isTransient: hello.Transient, since: time.Now(),
+		instance: instanceOf{peer.Key, hello.Instance}, ran: make(chan struct{}), over: make(chan struct{})}
+	sess.now.Store(peer)
 	if s.grace > 0 && hello.Features&wire.FeatureResume != 0 {
 		sess.resumable = true
 		rand.Read(sess.id[:])
@@ -96,7 +97,7 @@ func (s *Server) newSession(peer *channel.Peer, hello *wire.Hello) *Session {
 
 // welcome is what the client of a session is told.
 func (s *Server) welcome(sess *Session) *wire.Welcome {
-	w := &wire.Welcome{MaxMessage: s.maxMessage(), Name: sess.peer.Name, Record: sess.record}
+	w := &wire.Welcome{MaxMessage: s.maxMessage(), Name: sess.own, Record: sess.record}
 	if sess.resumable {
 		w.Features, w.Session = wire.FeatureResume, sess.id
 		seconds := s.grace / time.Second

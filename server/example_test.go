@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log"
 	"net"
+	"slices"
 
 	"github.com/pysock/pysock/channel"
 	"github.com/pysock/pysock/client"
@@ -104,7 +105,60 @@ func ExampleServer_Reload() {
 
 // Limits that keep a small relay under a gigabyte, even if each of its clients abuses every limit at once.
 func ExampleLimits_Memory() {
-	small := server.Limits{MaxSessions: 20, MaxMessage: 64 << 10, MaxPipes: 4, PipeWindow: 64 << 10, MaxStreams: 16, StreamWindow: 64 << 10}
+	small := server.Limits{MaxSessions: 16, MaxMessage: 64 << 10, MaxPipes: 4, PipeWindow: 64 << 10, MaxStreams: 16, StreamWindow: 64 << 10}
 	fmt.Println(small.Memory() < 1<<30)
 	// Output: true
+}
+
+// A chat with rooms: whoever is in a room may send to it, and read what was said there.
+func ExampleServer_Group() {
+	hub, alice, bob := exampleKey("hub"), exampleKey("alice"), exampleKey("bob")
+	hub.Clients = map[string]keys.PublicKey{"alice": alice.Public, "bob": bob.Public}
+	said := channel.NewHistory(channel.HistoryConfig{Count: 100})
+	srv := &server.Server{
+		Keys: hub,
+		AllowGroups: func(_ channel.Peer, groups []string) error {
+			if len(groups) > 1 || groups[0] != "tea" {
+				return &channel.Error{Code: channel.CodeRefused, Text: "there is no such room"}
+			}
+			return nil
+		},
+		AllowGroupSend: func(from channel.Peer, group string, _ *channel.Message) error {
+			if !slices.Contains(from.Groups, group) {
+				return channel.CodeRefused
+			}
+			return nil
+		},
+		Histories: map[string]*channel.History{"tea/chat": said},
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	ln := exampleListener(hub, alice)
+	served := make(chan error)
+	go func() { served <- srv.Serve(ctx, ln) }()
+
+	bob.Server = alice.Server
+	var room []*client.Client
+	for _, id := range []*keys.File{alice, bob} {
+		c, err := client.Dial(ctx, "", &client.Config{Keys: id, Groups: []string{"tea"}, NoReconnect: true})
+		if err != nil {
+			log.Fatal(err)
+		}
+		defer c.Close()
+		room = append(room, c)
+	}
+	report, err := room[0].Group("tea").Send(ctx, "chat", []byte("the kettle is on"))
+	fmt.Println(report.Reached, err)
+	m, err := room[1].Receive(ctx)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Printf("%s in %s: %s\n", m.From.Name, m.Group, m.Body)
+	fmt.Println(said.Last(), "kept")
+	stop()
+	fmt.Println(<-served)
+	// Output:
+	// 1 <nil>
+	// alice in tea: the kettle is on
+	// 1 kept
+	// <nil>
 }

@@ -19,16 +19,17 @@ import (
 //	                + 4 MiB + MaxMessage                    received, large answers to requests of the server's own
 //	                + MaxStreams × StreamWindow             received on streams of the server's application
 //	                + MaxPipes × 2 × PipeWindow             relayed, waiting for the other end
-//	                + 1 MiB + MaxMessage                    waiting to be sent
+//	                + SendQueue + MaxMessage                waiting to be sent
 //	                + 1,024 × 3 KiB                         channels that the server's application sends on
 //	                + ResumeBuffer                          sent, and kept until the client's side has it
 //	                + 2 × 960 KiB                           sequences of its instance, and of one that is not there
 //	                + 1 KiB                                 a session that has ended, and why
+//	                + 7 MiB + 2 × MaxMessage                what it asks the server itself for, and what other clients send to groups that it is in
 //	                + 264 KiB )                             buffers of what is being read and written
 //
 // which Memory computes. The factor of 4 is what the smallest messages take in memory for each byte that they cost in credit. The buffers are one of 72 KiB for a record that is being read, and 64 KiB each for a
 // frame that goes on in the next record, and for what is being written and sent again; they come from pools, and are held only meanwhile. A session that is idle holds the 16 KiB; one whose peers read holds little more.
-// Not in it is what handlers hold, and 8 bytes for each message that the application has sent to a client that reads and does not say that it takes, at most 1 MiB for each channel
+// Not in it is what histories hold, and pages with a message of theirs that is larger than 256 KiB; what handlers hold, and 8 bytes for each message that the application has sent to a client that reads and does not say that it takes, at most 1 MiB for each channel
 // and 4 MiB of messages.
 type Limits struct {
 	// MaxSessions is how many sessions there may be at once, transient ones and those of clients that are away included; 0 for 10,000. One more
@@ -71,16 +72,23 @@ type Limits struct {
 	// connection; 0 for 1 MiB, at least 192 KiB. When so much is kept more waits, with its senders, as for a client that does not read. It bounds what a connection can carry in a
 	// round-trip time.
 	ResumeBuffer int
+
+	// SendQueue is how much may wait to be written to a client, in bytes, before who sends to it waits too; 0 for 1 MiB, at least 64 KiB. One message may go over it. As much again may wait
+	// of what Broadcast and Group.Send have for it. Who sends to many does not wait for ever: see Server.SlowTimeout.
+	SendQueue int
 }
 
 // Rough sizes for Memory, measured: see docs/testing.md.
 const (
 	handshakeMemory = 32 << 10
 	sessionMemory   = 16 << 10
-	queueMemory     = 1 << 20
 	sendMemory      = wire.MaxChannels * 3 << 10 // a channel, its numbers and a piece of queue each
 	bufferMemory    = 72<<10 + 3*64<<10          // of secure's reader, link's reader and writer, and resume's flusher
 	smallest        = 4                          // bytes of memory for each byte of credit, of empty messages
+
+	// The requests on service channels, 4 MiB; a page that is made and answered with, 1.5 MiB; goroutines that wait, for the session's requests and to send to it, 162 of 8 KiB; the
+	// session's groups, its place in the list of presence, and that of one that has left, 4 KiB each.
+	servicesMemory = 7 << 20
 )
 
 func (l Limits) withDefaults() Limits {
@@ -101,6 +109,7 @@ func (l Limits) withDefaults() Limits {
 	or(&l.MaxPipes, 64, 1, wire.MaxStreams)
 	or(&l.PipeWindow, 256<<10, flow.Guaranteed, unlimited)
 	or(&l.ResumeBuffer, 1<<20, resume.MinBuffer, unlimited)
+	or(&l.SendQueue, 1<<20, 64<<10, unlimited)
 	return l
 }
 
@@ -112,11 +121,12 @@ func (l Limits) Memory() int64 {
 		flow.GrowShare + l.MaxMessage +
 		l.MaxStreams*l.StreamWindow +
 		l.MaxPipes*2*l.PipeWindow +
-		queueMemory + l.MaxMessage +
+		2*(l.SendQueue+l.MaxMessage) + // of the connection, and of what went to many
 		sendMemory +
 		l.ResumeBuffer +
 		2*link.BooksMemory +
 		graveMemory +
+		servicesMemory + 2*l.MaxMessage +
 		bufferMemory
 	return 2*int64(l.MaxHandshakes)*handshakeMemory + int64(l.MaxSessions)*int64(session)
 }

@@ -3,9 +3,11 @@ package server
 import (
 	"iter"
 	"time"
+
+	"github.com/pysock/pysock/keys"
 )
 
-// Session finds the session of a name, also if its client is away. Transient sessions are not found.
+// Session finds the session of a name, that which it has now or that which its client came with, also if its client is away. Transient sessions are not found.
 func (s *Server) Session(name string) (*Session, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -37,15 +39,14 @@ func (s *Server) present() []*Session {
 	return all
 }
 
-// knows reports whether a name is anybody's, connected or not.
-func (s *Server) knows(name string) bool {
+// holder is whose name it is, connected or not.
+func (s *Server) holder(name string) (key keys.PublicKey, known bool) {
 	s.mu.Lock()
-	_, listed := s.admission.byName[name]
+	key, known = s.admission.byName[name]
 	open := s.admission.open
 	s.mu.Unlock()
-	if listed || !open {
-		return listed
+	if known || !open {
+		return key, known
 	}
-	_, known := s.names.Lookup(name, time.Now())
-	return known
+	return s.names.Lookup(name, time.Now())
 }

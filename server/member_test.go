@@ -33,6 +33,7 @@ type member struct {
 	attempt uint64
 	conn    *resume.Conn
 	link    *link.Link
+	mux     *channel.Mux
 	pipes   chan *link.Stream  // that others have opened to it
 	retry   chan time.Duration // what the server announced
 	got     received           // what the server sent on the channel "news"
@@ -65,9 +66,9 @@ func (w *bubble) tryMember(name string, books *link.Books, change func(*wire.Hel
 	m.secret, err = resume.NewSecret(conn)
 	require.NoError(w.t, err)
 	m.conn = resume.New(conn, &resume.Config{Retry: func(d time.Duration) { m.retry <- d }})
-	mux := new(channel.Mux)
-	mux.Handle("news", m.got.handle)
-	m.link = link.New(m.conn, &link.Config{Initiator: true, Peer: &channel.Peer{Name: "server"}, Mux: mux, Books: books,
+	m.mux = new(channel.Mux)
+	m.mux.Handle("news", m.got.handle)
+	m.link = link.New(m.conn, &link.Config{Initiator: true, Peer: &channel.Peer{Name: "server"}, Mux: m.mux, GroupMessages: true, Books: books,
 		OpenPipe: func(s *link.Stream, _ wire.PipeOpen) { s.Accept(); m.pipes <- s }})
 	m.link.Run()
 	w.t.Cleanup(m.leave)

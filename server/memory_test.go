@@ -114,7 +114,7 @@ func TestMemoryOfWhatIsRemembered(t *testing.T) {
 			records[welcome.Record] = true
 			for i := range wire.MaxChannels {
 				name := fmt.Sprintf("%0*d", wire.MaxChannelName, i)
-				_, err := conn.Write(append([]byte{0}, wire.AppendChannel(nil, uint32(i+1), 0, name)...))
+				_, err := conn.Write(append([]byte{0}, wire.AppendChannel(nil, uint32(i+1), 0, wire.KindApplication, name)...))
 				require.NoError(t, err)
 			}
 			synctest.Wait()

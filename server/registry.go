@@ -14,7 +14,7 @@ func (s *Server) join(sess *Session, h *handshake) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !sess.isTransient {
-		s.cutLingering(sess.peer.Key)
+		s.cutLingering(sess.key)
 	}
 	room, err := s.mayJoin(sess, h)
 	victim, why := room.of(s, sess)
@@ -22,6 +22,7 @@ func (s *Server) join(sess *Session, h *handshake) error {
 		return err
 	}
 	s.joining++
+	s.coming[sess.fold]++
 	s.countTransient(sess)
 	if victim != nil && !s.makeRoom(h.ctx, victim, why) {
 		s.leaveJoining(sess)
@@ -41,7 +42,7 @@ func (s *Server) join(sess *Session, h *handshake) error {
 
 // leaveJoining gives the room of a session back that does not enter. Call it with mu held.
 func (s *Server) leaveJoining(sess *Session) {
-	s.joining--
+	s.joined(sess)
 	s.releaseTransient(sess)
 	s.notify()
 }
@@ -54,9 +55,17 @@ func (s *Server) abandon(sess *Session) {
 	s.leaveJoining(sess)
 }
 
+// joined counts a session out that was about to be welcomed. Call it with mu held.
+func (s *Server) joined(sess *Session) {
+	s.joining--
+	if s.coming[sess.fold]--; s.coming[sess.fold] == 0 {
+		delete(s.coming, sess.fold)
+	}
+}
+
 func (s *Server) countTransient(sess *Session) {
 	if sess.isTransient {
-		s.transient[sess.peer.Key]++
+		s.transient[sess.key]++
 	}
 }
 
@@ -64,20 +73,20 @@ func (s *Server) releaseTransient(sess *Session) {
 	if !sess.isTransient {
 		return
 	}
-	if s.transient[sess.peer.Key]--; s.transient[sess.peer.Key] == 0 {
-		delete(s.transient, sess.peer.Key)
+	if s.transient[sess.key]--; s.transient[sess.key] == 0 {
+		delete(s.transient, sess.key)
 	}
 }
 
 // enterSession makes a session one that can be found, and ends an older one of the same key. If it may not enter any more the code says why,
 // and it is only counted.
 func (s *Server) enterSession(sess *Session, conn *secure.Conn, peerMax uint32) channel.Code {
-	key := sess.peer.Key
+	key := sess.key
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	newest := s.succeed(sess)
 	sess.makeLink(conn, peerMax, newest)
-	s.joining--
+	s.joined(sess)
 	s.open[sess] = struct{}{}
 	s.connected++
 	if !sess.isTransient {
@@ -88,7 +97,7 @@ func (s *Server) enterSession(sess *Session, conn *secure.Conn, peerMax uint32) 
 	case s.draining:
 		s.counters.refused.Add(1)
 		return channel.CodeShutdown
-	case !s.admission.admits(key, sess.peer.Name):
+	case !s.admission.admits(key, sess.own):
 		s.counters.refused.Add(1)
 		return channel.CodeRevoked
 	case !newest:
@@ -101,14 +110,38 @@ func (s *Server) enterSession(sess *Session, conn *secure.Conn, peerMax uint32) 
 		s.byID[sess.id] = sess
 		s.renewLater()
 	}
+	sess.telling = s.OnJoin != nil // before anybody finds it, so that nothing is told of it before that
 	if sess.isTransient {
 		return 0
 	}
-	if older := s.byName[sess.peer.Name]; older != nil && older.peer.Key == key { // another key's has ended, see mayJoin
-		s.end(older, channel.CodeReplaced, "")
+	for _, older := range s.lasting[key] {
+		if _, present := s.sessions[older]; present && older != sess {
+			s.end(older, channel.CodeReplaced, "")
+			s.unlist(older)
+		}
 	}
-	s.byName[sess.peer.Name] = sess
+	s.list(sess)
 	return 0
+}
+
+// list lets others find a session, by the name that it came with and in its groups. Who else had the name has ended, see mayJoin. Call it with mu held.
+func (s *Server) list(sess *Session) {
+	s.byName[sess.own] = sess
+	s.everybody.add(sess)
+	for _, name := range sess.now.Load().Groups {
+		s.enroll(sess, name)
+	}
+	s.presence.came(sess)
+}
+
+// unlist is the opposite of list, for a session under whatever name and in whatever groups it is now. Call it with mu held; again does nothing.
+func (s *Server) unlist(sess *Session) {
+	s.dropRunName(sess)
+	if s.byName[sess.own] == sess {
+		delete(s.byName, sess.own)
+	}
+	s.expel(sess, nil)
+	s.presence.gone(sess)
 }
 
 // cutLingering cuts the sessions of a key that were replaced or closed and have not ended, save for the newest: a client that connects again and
@@ -126,7 +159,7 @@ func (s *Server) cutLingering(key keys.PublicKey) {
 func (s *Server) leave(sess *Session) {
 	if s.forget(sess) {
 		// A long session counts as a visit when it ends, too.
-		s.names.visited(sess.peer.Name, sess.peer.Key, sess.since, time.Now())
+		s.names.visited(sess.own, sess.key, sess.since, time.Now())
 	}
 }
 
@@ -139,10 +172,8 @@ func (s *Server) forget(sess *Session) bool {
 		return false
 	}
 	delete(s.sessions, sess)
-	if s.byName[sess.peer.Name] == sess {
-		delete(s.byName, sess.peer.Name)
-	}
-	_, listed := s.admission.byKey[sess.peer.Key]
+	s.unlist(sess)
+	_, listed := s.admission.byKey[sess.key]
 	return !listed
 }
 
@@ -158,7 +189,7 @@ func (s *Server) disconnected(sess *Session) {
 
 // ended counts a session out that holds nothing any more.
 func (s *Server) ended(sess *Session) {
-	key := sess.peer.Key
+	key := sess.key
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.open, sess)

@@ -22,20 +22,22 @@ func (s *Session) openPipe(stream *link.Stream, open wire.PipeOpen) {
 
 func (s *Session) connect(stream *link.Stream, open wire.PipeOpen) error {
 	srv := s.server
-	if open.Opener != s.peer.Name {
+	from := s.now.Load()
+	if open.Opener != from.Name && open.Opener != s.own {
 		return &channel.Error{Code: channel.CodeRefused, Text: "the opener's name is not yours"}
 	}
 	target, ok := srv.Session(open.Target)
 	switch {
-	case open.Target == s.peer.Name:
+	case open.Target == from.Name, open.Target == s.own:
 		return &channel.Error{Code: channel.CodeRefused, Text: "a pipe to oneself"}
-	case !ok && srv.knows(open.Target):
-		return channel.CodeNotConnected
 	case !ok:
+		if _, known := srv.holder(open.Target); known {
+			return channel.CodeNotConnected
+		}
 		return channel.CodeUnknownPeer
 	}
 	if srv.AllowPipe != nil {
-		if err := srv.ask("AllowPipe", s.peer, func() error { return srv.AllowPipe(s.peer, target.peer) }); err != nil {
+		if err := srv.ask("AllowPipe", *from, func() error { return srv.AllowPipe(*from, target.Peer()) }); err != nil {
 			return err
 		}
 	}
@@ -49,15 +51,15 @@ const mostKnocking = 4
 
 // relay connects the pipe, if both sides have a place for it.
 func (s *Session) relay(stream *link.Stream, open wire.PipeOpen, target *Session) error {
-	if !target.knockers.add(s.peer.Key) {
+	if !target.knockers.add(s.key) {
 		return &channel.Error{Code: channel.CodeBusy, Text: "it has not answered earlier pipes of yours"}
 	}
 	if !s.addPipe() {
-		target.knockers.remove(s.peer.Key)
+		target.knockers.remove(s.key)
 		return channel.CodeBusy
 	}
 	if !target.addPipe() {
-		target.knockers.remove(s.peer.Key)
+		target.knockers.remove(s.key)
 		s.pipes.Add(-1)
 		return channel.CodeBusy
 	}
@@ -70,7 +72,7 @@ func (s *Session) relay(stream *link.Stream, open wire.PipeOpen, target *Session
 		}
 	}
 	answered := func() {
-		target.knockers.remove(s.peer.Key)
+		target.knockers.remove(s.key)
 		oursIsOver()
 	}
 	there := func() { target.pipes.Add(-1) }

@@ -106,13 +106,13 @@ func (s *Server) claimed(h *handshake, key keys.PublicKey, hash [resume.HashSize
 		return nil, noSession
 	}
 	switch {
-	case sess.peer.Key != key,
+	case sess.key != key,
 		!resume.Equal(token.Proof, sess.secret.Client(hash, token.Session, token.Attempt, token.Position)),
 		token.Attempt <= sess.attempt:
 		return sess, noSession
 	case holds != nil:
 		return sess, &channel.Error{Code: channel.CodeProtocol, Text: "the position is not one of the session's"}
-	case !s.admission.admits(key, sess.peer.Name):
+	case !s.admission.admits(key, sess.own):
 		return sess, &channel.Error{Code: channel.CodeRevoked}
 	}
 	return sess, nil

@@ -9,8 +9,8 @@ import (
 
 // mayJoin says why a session may not join, and who could make room for it. Call it with mu held.
 func (s *Server) mayJoin(sess *Session, h *handshake) (room, error) {
-	key := sess.peer.Key
-	if there := s.byName[sess.peer.Name]; there != nil && there.peer.Key != key && there.Context().Err() == nil {
+	key := sess.key
+	if s.usedByOther(sess.own, sess.fold, key) {
 		return noRoom, &channel.Error{Code: channel.CodeNameTaken}
 	}
 	switch {
@@ -18,7 +18,7 @@ func (s *Server) mayJoin(sess *Session, h *handshake) (room, error) {
 		return noRoom, &channel.Error{Code: channel.CodeLimit} // which it will not hear
 	case s.draining:
 		return noRoom, &channel.Error{Code: channel.CodeShutdown}
-	case !s.admission.admits(key, sess.peer.Name):
+	case !s.admission.admits(key, sess.own):
 		return noRoom, &channel.Error{Code: channel.CodeRevoked} // the list was reloaded meanwhile
 	case !sess.isTransient && len(s.lasting[key]) >= s.limits.MaxTransient+2:
 		return noRoom, &channel.Error{Code: channel.CodeLimit, Text: "handlers of this key's earlier sessions still run"}
@@ -42,7 +42,7 @@ const (
 // of is the session that makes room, and why it ends: one that is away, and of those one that the new session replaces anyway, or the one that has
 // been away longest; rather one whose handlers do not run, because it is over at once. It is nil if there is none. Call it with mu held.
 func (r room) of(s *Server, sess *Session) (*Session, channel.Error) {
-	if own := s.byName[sess.peer.Name]; r == roomOfAll && !sess.isTransient && own != nil && own.place != nil {
+	if own := s.byName[sess.own]; r == roomOfAll && !sess.isTransient && own != nil && own.place != nil {
 		return own, channel.Error{Code: channel.CodeReplaced}
 	}
 	why := channel.Error{Code: channel.CodeLimit, Text: "the client was away, and the server is full"}
@@ -52,7 +52,7 @@ func (r room) of(s *Server, sess *Session) (*Session, channel.Error) {
 	var longest *Session
 	for e := s.away.Front(); e != nil && r != noRoom; e = e.Next() {
 		other := e.Value.(*Session)
-		if r == roomOfKey && !(other.isTransient && other.peer.Key == sess.peer.Key) {
+		if r == roomOfKey && !(other.isTransient && other.key == sess.key) {
 			continue
 		}
 		if other.link.Idle() {

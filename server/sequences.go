@@ -57,7 +57,7 @@ func (s *Server) unattend(sess *Session) {
 	}
 	delete(s.attended, sess.instance)
 	if s.grace > 0 && q.entered && !sess.finished() {
-		s.shelved.put(sess.instance, sess.peer.Key, q.books, time.Now())
+		s.shelved.put(sess.instance, sess.key, q.books, time.Now())
 	}
 }
 

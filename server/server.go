@@ -38,9 +38,59 @@ type Server struct {
 	// It is called while the opener's session waits, so it must not block. A panic is logged and refuses the pipe with CodeInternal.
 	AllowPipe func(from, to channel.Peer) error
 
-	// AllowGroups decides whether a client may join groups when it connects. If it is nil none may. On an open server a name that peer has not had
+	// AllowGroups decides whether a client may join groups: those of its hello when it connects, whose refusal keeps it out, and one when it asks to join it later. If it is nil none
+	// may. On an open server a name that peer has not had
 	// before is claimed only after that, and peer does not enter if somebody else has it. A panic is logged and refuses the client with CodeInternal.
+	//
+	// This and the policies that follow may wait, which delays that client only. What they return goes to the client if it is an *channel.Error or a
+	// channel.Code, and else as CodeRefused without its text. A panic is logged and refuses with CodeInternal.
 	AllowGroups func(peer channel.Peer, groups []string) error
+
+	// AllowLeave decides whether a client may leave a group at run time. If it is nil none may.
+	AllowLeave func(peer channel.Peer, group string) error
+
+	// AllowRename decides whether a client may have another name for the rest of its session; name is empty if it wants the name back that it came with. If it is nil
+	// none may. That the name is allowed, and nobody else's, is seen to by the server: see Session.Rename.
+	AllowRename func(peer channel.Peer, name string) error
+
+	// AllowGroupSend decides whether a client may send a message to all others in a group, whether it is in it itself (from.Groups) or not. If it is nil none may. It may look at m, whose Channel, Body, Encoding, From
+	// and Group are set, and must not change or keep it.
+	AllowGroupSend func(from channel.Peer, group string, m *channel.Message) error
+
+	// AllowSee decides whether a client may learn that another is connected, away or known, by Lookup and in Presence, where those whom it may not see are left out. If it is nil all
+	// see all. It is asked for every change and every viewer, so it must be fast.
+	AllowSee func(viewer, peer channel.Peer) error
+
+	// Histories are those that clients may read, by name. What Broadcast sends on a channel is added to the history of that name, and what is sent to a group
+	// to that of the name "group/channel", which only members of the group may read; others are filled by the application: see channel.History. The map must not change.
+	Histories map[string]*channel.History
+
+	// AllowHistory decides whether a client may read a history, beside that it is in the group if it is one of a group. If it is nil all may.
+	AllowHistory func(peer channel.Peer, name string) error
+
+	// OnJoin is called when a session has begun, before any of its handlers, which wait until it has returned. What the session's client is told of others does not wait.
+	//
+	// This and the hooks that follow are called on a goroutine of their own, those of one session one after another, in order and without any lock of the server's: they may block, which
+	// delays nothing but that session's hooks, and call whatever they like but Shutdown. At most 64 changes of a session wait for them; one more is refused with CodeBusy. A panic is logged. Shutdown waits for hooks as for handlers.
+	OnJoin func(s *Session)
+
+	// OnLeave is called when a session has ended and its last handler has returned; reason is the cause of its Context or, if this side has
+	// ended it, an *channel.Error with the code and the text: CodeReplaced, CodeKicked, CodeRevoked, CodeLimit for one that was too slow, CodeShutdown, or those of CloseWithReason. It is the last that is called of the session. A newer session of the same key may
+	// have joined before.
+	OnLeave func(s *Session, reason error)
+
+	// OnAway is called when a session's client has lost its connection and may come back, and when it has. What a slow hook did not get to see is left out: if it is away again
+	// when it was to be told that it is back, neither is told.
+	OnAway func(s *Session, away bool)
+
+	// OnRename is called when a session has another name, at the client's wish or the application's; old is the one before.
+	OnRename func(s *Session, old string)
+
+	// OnGroupChange is called when a session has joined or left a group after it has begun.
+	OnGroupChange func(s *Session, group string, joined bool)
+
+	// SlowTimeout is how long a message to many waits for a client that does not take it; 0 for 5 s. Then the client's session is ended with CodeLimit.
+	SlowTimeout time.Duration
 
 	// Grace is how long a session outlives its connection, for a client that can resume; 0 for 2 minutes, negative for not at all. The client then has
 	// to come back and goes on as if nothing had been; if it does not the session ends with CodeTimeout. See Session.
@@ -50,11 +100,12 @@ type Server struct {
 	// is taken for lost. As a rule it is the client that asks, after 15 s. Connections without resume have TCP's keepalive.
 	KeepAlive time.Duration
 
-	// ReturnAfter is when clients that can resume are told to come back when the server drains; 0 for 1 s. To it each adds a part of its own of 2 ms for each session, so that
-	// not all come at once: 5,000 come back within 10 s.
+	// ReturnAfter is when clients that can resume are told to come back when the server drains or is closed; 0 for 1 s. To it each adds a part of its own of 2 ms for each session, so that
+	// not all come at once: 5,000 come back within 10 s. Clients obey at most 10 minutes, and come back then if it is more.
 	ReturnAfter time.Duration
 
-	// DrainTimeout is how long Serve takes to drain when its ctx ends; 0 for 10 s.
+	// DrainTimeout is how long Serve lets handlers go on and messages be sent when its ctx ends; 0 for 10 s. What is left then ends as with Close, which takes a second more at most: its
+	// clients are told that the server goes down and when to come back, as the others.
 	DrainTimeout time.Duration
 
 	// HandshakeTimeout bounds a client's handshake; 0 for 10 s.
@@ -66,15 +117,19 @@ type Server struct {
 	listeners link.Listeners // for streams
 	counters  counters
 
-	setup  sync.Once
-	err    error // of setup
-	limits Limits
-	grace  time.Duration // 0 for no resume
-	renew  renewal
-	names  *Names // Names, or one in memory
-	gate   *secure.Gate
-	ctx    context.Context // ends when no more handshakes may go on
-	cancel context.CancelFunc
+	setup    sync.Once
+	err      error // of setup
+	limits   Limits
+	services *channel.Mux
+	presence presence
+	waits    context.Context // ends when requests that wait for something to happen must not any more
+	endWaits context.CancelFunc
+	grace    time.Duration // 0 for no resume
+	renew    renewal
+	names    *Names // Names, or one in memory
+	gate     *secure.Gate
+	ctx      context.Context // ends when no more handshakes may go on
+	cancel   context.CancelFunc
 
 	ending sync.WaitGroup // goroutines that end sessions; none is added once cutting is set and handshakes have ended
 
@@ -88,7 +143,11 @@ type Server struct {
 	open       map[*Session]struct{}          // all that hold memory or run handlers
 	connected  int                            // of these, those whose connection has not ended
 	sessions   map[*Session]struct{}          // of these, those whose end has not begun
-	byName     map[string]*Session            // those that can be addressed
+	byName     map[string]*Session            // those that can be addressed, by the name that they came with and by that which they have now
+	runNames   map[string]*Session            // those of them that have taken a name at run time, by its fold
+	coming     map[string]int                 // how many sessions are joining, by the fold of their names
+	everybody  group                          // those that can be addressed
+	groups     map[string]*group              // those that have members among them
 	transient  map[keys.PublicKey]int         // how many of a key are open or joining
 	lasting    map[keys.PublicKey][]*Session  // those that are open and not transient, the newest last
 	byID       map[[wire.IDSize]byte]*Session // those that can be resumed
@@ -120,6 +179,9 @@ func (s *Server) start() error {
 			}
 		}
 		s.limits = s.Limits.withDefaults()
+		if s.err = s.checkHistories(); s.err != nil {
+			return
+		}
 		s.grace = 2 * time.Minute
 		if s.Grace != 0 {
 			s.grace = max(s.Grace, 0)
@@ -127,6 +189,12 @@ func (s *Server) start() error {
 		s.renew = s.renew.withDefaults()
 		s.gate = secure.NewGate(0)
 		s.ctx, s.cancel = context.WithCancel(context.Background())
+		s.waits, s.endWaits = context.WithCancel(context.Background())
+		s.services = s.newServices()
+		s.presence.begin(s.limits.MaxSessions)
+		s.runNames = make(map[string]*Session)
+		s.coming = make(map[string]int)
+		s.groups = make(map[string]*group)
 		s.accepting = make(map[net.Listener]struct{})
 		s.open = make(map[*Session]struct{})
 		s.sessions = make(map[*Session]struct{})

@@ -11,6 +11,7 @@ import (
 	"github.com/pysock/pysock/internal/link"
 	"github.com/pysock/pysock/internal/resume"
 	"github.com/pysock/pysock/internal/wire"
+	"github.com/pysock/pysock/keys"
 	"github.com/pysock/pysock/secure"
 )
 
@@ -23,18 +24,26 @@ import (
 // newer one of the same key has replaced it, or it was away for too long. Then its pipes have ended with CodeGone.
 type Session struct {
 	server      *Server
-	peer        channel.Peer
+	key         keys.PublicKey
+	own         string                       // the name that it came with: nobody else has it as long as the session lives, whatever its name is now
+	fold        string                       // of own, by foldName
+	now         atomic.Pointer[channel.Peer] // what it points to does not change; stored with server.mu held
 	isTransient bool
 	since       time.Time
 	instance    instanceOf
+	ran         chan struct{} // closed when OnJoin has returned, and handlers may be called
 	over        chan struct{} // closed when nothing is left of the session: its handlers have returned
 	pipes       atomic.Int64
 	knockers    knockers
 	resumed     atomic.Uint64
 	refused     atomic.Uint64
+	dropped     atomic.Uint64
+	slots       slots // of what the services do for it
+	lags        lags
 
 	// What follows is set before the session can be found.
 	link      *link.Link
+	peerMax   uint32     // the largest message cost that the client accepts
 	sequences *sequences // nil without an instance
 	record    [wire.IDSize]byte
 
@@ -51,9 +60,16 @@ type Session struct {
 	place     *list.Element  // among those that are away and may come back
 	timer     *time.Timer    // ends the session when grace is over; nil before it was away
 	farewell  *channel.Error // what the client is to be told if it comes back after the application has closed the session
+	reason    *channel.Error // why this side ends it; nil if it does not
 	ending    bool           // the server ends it, and has said so to those who ask for it
 	cut       bool           // without a word
 	yields    bool           // its place is promised to another, and it is not counted any more
+	runFold   string         // foldName of the name that it has taken at run time; empty for none
+	member    []membership   // of the groups that it is found in
+	awayTold  bool           // what others were told of it last
+	notes     []note         // what the application is to be told of it
+	telling   bool           // it is being told
+	silence   chan struct{}  // closed when it is not any more; nil while nobody waits
 }
 
 var _ channel.Conn = (*Session)(nil)
@@ -70,32 +86,40 @@ func (s *Session) begin(conn *secure.Conn, peerMax uint32) {
 	}
 	code := srv.enterSession(s, conn, peerMax)
 	context.AfterFunc(s.link.Context(), func() {
+		defer srv.ended(s)
 		srv.leave(s)
 		<-s.link.Done() // a few seconds at most
 		srv.disconnected(s)
+		<-s.ran
 		s.link.Wait() // as long as handlers take
-		srv.ended(s)
+		s.lags.close()
+		if code == 0 {
+			srv.tellLeft(s)
+		}
 	})
 	if code != 0 {
 		s.link.Kick(code, "") // before Run, so that no handler is called
+		close(s.ran)
 		return
 	}
-	s.link.Run()
+	srv.tellJoined(s)
 }
 
 // makeLink makes the link over a connection, with the sequences of its instance if it is the newest of that. Call it with server.mu held: who finds the session
 // finds all of it.
 func (s *Session) makeLink(conn *secure.Conn, peerMax uint32, newest bool) {
 	srv := s.server
+	s.peerMax = peerMax
 	var below net.Conn = conn
 	if s.resumable {
 		s.conn = resume.New(conn, &resume.Config{Buffer: srv.limits.ResumeBuffer, Idle: srv.keepAlive(), Timeout: keepAliveTimeout, Lost: s.lost})
 		below = s.conn
 	}
 	cfg := &link.Config{
-		Peer: &s.peer, From: s, Mux: srv.Handler, Listeners: &srv.listeners, OpenPipe: s.openPipe,
+		Peer: s.now.Load(), From: s, Mux: srv.Handler, Services: srv.services, Listeners: &srv.listeners, OpenPipe: s.openPipe,
 		MaxMessage: srv.maxMessage(), PeerMaxMessage: peerMax,
 		MaxChannels: srv.limits.MaxChannels, MaxStreams: srv.limits.MaxStreams, StreamWindow: srv.limits.StreamWindow,
+		MaxQueued: srv.limits.SendQueue, MaxServices: maxServices,
 		Logger: srv.logger(),
 	}
 	if newest && s.sequences != nil {
@@ -104,8 +128,15 @@ func (s *Session) makeLink(conn *secure.Conn, peerMax uint32, newest bool) {
 	s.link = link.New(below, cfg)
 }
 
-// Peer is the client. Its Addr is where it came from first, and stays so when it goes on from somewhere else.
-func (s *Session) Peer() channel.Peer { return s.peer }
+// Peer is the client, under the name and with the groups that it has now: see Rename and JoinGroup. Its Addr is where it came from first, and stays so when it goes on from somewhere else.
+// Message.From of what it sends is the same, as it was when the message came.
+func (s *Session) Peer() channel.Peer { return *s.now.Load() }
+
+// become makes the session's client what p says, which must not change any more, here and for its handlers. Call it with server.mu held.
+func (s *Session) become(p *channel.Peer) {
+	s.now.Store(p)
+	s.link.SetPeer(p)
+}
 
 // Context is done when the session is, not when the client is away; context.Cause says why. For a client that was away for too long that is a
 // *channel.LostError with CodeTimeout.
@@ -137,21 +168,35 @@ func (s *Session) RoundTrip() time.Duration {
 
 // Send sends body to the client on a channel; see channel.Conn.
 func (s *Session) Send(ctx context.Context, name string, body []byte) error {
+	if err := s.after(ctx, lagKey{name: name}); err != nil {
+		return err
+	}
 	return s.link.Send(ctx, name, channel.Raw, body)
 }
 
 // SendAcked sends body and waits until the client's application has taken it; see channel.Conn.
 func (s *Session) SendAcked(ctx context.Context, name string, body []byte) error {
+	if err := s.after(ctx, lagKey{name: name}); err != nil {
+		return err
+	}
 	return s.link.SendAcked(ctx, name, channel.Raw, body)
 }
 
 // SendMessage sends a message to the client; see channel.Conn.
 func (s *Session) SendMessage(ctx context.Context, m *channel.Message) error {
+	if err := s.after(ctx, lagKey{name: m.Channel}); err != nil {
+		return err
+	}
 	return s.link.Send(ctx, m.Channel, m.Encoding, m.Body)
 }
 
 // Flush waits until the client's application has taken everything sent before; see channel.Conn.
-func (s *Session) Flush(ctx context.Context) error { return s.link.Flush(ctx) }
+func (s *Session) Flush(ctx context.Context) error {
+	if err := s.afterAll(ctx); err != nil {
+		return err
+	}
+	return s.link.Flush(ctx)
+}
 
 // Request asks the client and waits for the answer; see channel.Conn.
 func (s *Session) Request(ctx context.Context, name string, body []byte) (*channel.Message, error) {

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"net"
 	"sync/atomic"
 	"time"
 )
@@ -13,6 +14,8 @@ type counters struct {
 	refused      atomic.Uint64
 	pipes        atomic.Uint64
 	pipesRefused atomic.Uint64
+
+	slow atomic.Uint64
 
 	resumed        atomic.Uint64
 	resumesRefused atomic.Uint64
@@ -34,6 +37,7 @@ type Stats struct {
 	ResumesRefused    uint64 // times that a client was not let in because of its token; they count in SessionsRefused, too
 	PipesBegun        uint64 // pipes that were connected
 	PipesRefused      uint64 // pipes that were not
+	TooSlow           uint64 // sessions that were ended because a message to many waited for them for Server.SlowTimeout
 }
 
 // Stats gives the server's counters.
@@ -45,6 +49,7 @@ func (s *Server) Stats() Stats {
 		SessionsRefused:   s.counters.refused.Load(),
 		PipesBegun:        s.counters.pipes.Load(),
 		PipesRefused:      s.counters.pipesRefused.Load(),
+		TooSlow:           s.counters.slow.Load(),
 		Resumed:           s.counters.resumed.Load(),
 		ResumesRefused:    s.counters.resumesRefused.Load(),
 	}
@@ -62,11 +67,13 @@ func (s *Server) Stats() Stats {
 
 // SessionStats is what there is to tell of one session.
 type SessionStats struct {
+	Addr           net.Addr      // where the client came from first
 	Since          time.Time     // when the client was let in
 	Away           bool          // the client has lost its connection, and may yet come back
 	RoundTrip      time.Duration // when it was last measured; see Session.RoundTrip
 	Pipes          int           // open at the moment
-	Queued         int           // bytes that wait to be written to the client
+	Queued         int           // bytes that wait to be written to the client, and for it what was sent to many; Limits.SendQueue bounds each
+	Dropped        uint64        // messages that TryBroadcast and Group.TrySend left out for it
 	BytesSent      uint64        // before encryption, relayed pipes included; what is sent again counts once
 	BytesReceived  uint64        // before encryption, relayed pipes included; likewise
 	Resumed        uint64        // times that the session went on over a new connection
@@ -75,7 +82,7 @@ type SessionStats struct {
 
 // Stats gives the session's counters.
 func (s *Session) Stats() SessionStats {
-	st := SessionStats{Since: s.since, RoundTrip: s.RoundTrip(), Pipes: int(s.pipes.Load()), Queued: s.link.Queued(),
+	st := SessionStats{Addr: s.now.Load().Addr, Since: s.since, Dropped: s.dropped.Load(), RoundTrip: s.RoundTrip(), Pipes: int(s.pipes.Load()), Queued: s.link.Queued() + s.lags.amount(),
 		Resumed: s.resumed.Load(), ResumesRefused: s.refused.Load()}
 	_, st.Away = s.Away()
 	st.BytesSent, st.BytesReceived = s.link.Bytes()

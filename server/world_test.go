@@ -111,7 +111,7 @@ func (w *bubble) refused(name string, transient bool, code channel.Code) {
 // say sends a message on the channel "work".
 func say(t *testing.T, conn net.Conn) {
 	t.Helper()
-	b := wire.AppendChannel(nil, 1, 0, "work")
+	b := wire.AppendChannel(nil, 1, 0, wire.KindApplication, "work")
 	b = wire.AppendMessage(b, 1, wire.FlagFirst|wire.FlagLast, wire.MessageStart{}, []byte("x"))
 	_, err := conn.Write(b)
 	require.NoError(t, err)
@@ -132,7 +132,7 @@ func (c remote) RemoteAddr() net.Addr { return c.addr }
 
 // dialFrom dials from an address.
 func (l *pipeListener) dialFrom(addr string) net.Conn {
-	a, b := net.Pipe()
+	a, b := memnet.Pipe(memnet.Config{})
 	l.conns <- remote{b, address(addr)}
 	return a
 }

@@ -2,16 +2,11 @@ package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
-	"os"
-	"os/signal"
 	"strconv"
 	"strings"
-	"syscall"
-	"time"
 
 	"github.com/pysock/pysock/channel"
 	"github.com/pysock/pysock/client"
@@ -26,6 +21,7 @@ type clientFlags struct {
 	firstUse     bool
 	knownServers string
 	knownPeers   string
+	several      bool // the server has more than one address
 }
 
 const clientFlagsUsage = `    --server HOST:PORT    the server's address; may be repeated if it has
@@ -101,7 +97,7 @@ func (c *clientFlags) dial(ctx context.Context, e *env, f *keys.File, cfg *clien
 	if err != nil {
 		return nil, err
 	}
-	cfg.Keys, cfg.Addresses = f, addresses[1:]
+	cfg.Keys, cfg.Addresses, c.several = f, addresses[1:], len(addresses) > 1
 	if err := c.remember(cfg, addresses[0]); err != nil {
 		return nil, err
 	}
@@ -151,38 +147,6 @@ func (c *clientFlags) remember(cfg *client.Config, address string) (err error) {
 func learnt(w io.Writer, who string, key keys.PublicKey, path string) {
 	fmt.Fprintf(w, "met the %s for the first time; compare its fingerprint with its owner: %s (remembered in %s)\n",
 		who, key.Fingerprint(), strconv.Quote(path))
-}
-
-// errInterrupted is the end by a signal.
-var errInterrupted = errors.New("interrupted")
-
-// interruptible is a ctx that ends with an interrupt or a request to end. After that a second one ends the process as usual.
-func interruptible() (context.Context, context.CancelFunc) {
-	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, cancel) // it gives the signals back
-	return ctx, cancel
-}
-
-// closeTime is how long closing may take when somebody interrupts, or the connection is lost: else a server that does not answer could make that some ten seconds.
-const closeTime = 2 * time.Second
-
-// leave closes the client, and reports whether that is done. What was taken is taken, and an error is told already, so its own does not matter.
-func leave(ctx context.Context, c *client.Client) (done bool) {
-	if ctx.Err() == nil && c.State().Phase == client.Online {
-		_ = c.Close()
-		return true
-	}
-	closed := make(chan struct{})
-	go func() { // stops within some seconds, or with the process
-		defer close(closed)
-		_ = c.Close()
-	}()
-	select {
-	case <-closed:
-		return true
-	case <-time.After(closeTime):
-		return false
-	}
 }
 
 // discard takes what the other side sends to a command that has not come to listen. It must be taken, or a server that

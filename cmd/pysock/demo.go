@@ -49,7 +49,7 @@ func runDemo(e *env, args []string) error {
 	if _, err := parse(newFlags("demo"), args, 0); err != nil {
 		return err
 	}
-	ctx, stop := interruptible()
+	ctx, _, stop := interruptible()
 	defer stop()
 	ctx, cancel := context.WithTimeoutCause(ctx, 20*time.Second, errors.New("the demo took too long; try again"))
 	defer cancel()

@@ -15,8 +15,9 @@ import (
 	"github.com/pysock/pysock/secure"
 )
 
-// sendError says why something was not sent, asked or taken. who is the other end for people.
-func sendError(ctx context.Context, who, name string, err error) error {
+// sendError says why something was not sent, asked or taken.
+func (x *exchange) sendError(ctx context.Context, err error) error {
+	who, name := x.who(), x.channel
 	var remote *channel.Error
 	var lost *channel.LostError
 	var closed *channel.CloseError
@@ -34,11 +35,11 @@ func sendError(ctx context.Context, who, name string, err error) error {
 	case errors.As(err, &closed):
 		return closeError(who, closed)
 	}
-	return lostError(who, err)
+	return lostError(who, x.several, err)
 }
 
-// lostError says that the connection has ended and nobody closed it. Other errors are as they were.
-func lostError(who string, err error) error {
+// lostError says that the connection has ended and nobody closed it. Other errors are as they were. several says that the server has more than one address.
+func lostError(who string, several bool, err error) error {
 	var lost *channel.LostError
 	var session *client.SessionLostError
 	switch {
@@ -48,6 +49,8 @@ func lostError(who string, err error) error {
 		return fmt.Errorf("the connection to %s was lost", who)
 	case errors.As(lost.Err, &session) && session.Grace > 0:
 		return fmt.Errorf("the server could not be reached for %s, as long as it keeps a session", span(session.Grace))
+	case session != nil && several:
+		return errors.New("the server has lost our session: it was started again, or we were away for too long, or another server answers at another of its addresses")
 	case session != nil:
 		return errors.New("the server has lost our session: it was started again, or we were away for too long")
 	}

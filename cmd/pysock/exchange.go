@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"strconv"
 	"time"
 	"unicode/utf8"
@@ -25,6 +27,7 @@ type exchange struct {
 	text    string
 	lines   bool // standard input, one message a line, and not text
 	again   bool // what is not known to be taken is sent again
+	group   string
 }
 
 // exchangeUsage is what the usage texts of both end with.
@@ -46,6 +49,7 @@ func parseExchange(name string, args []string) (*exchange, error) {
 	fs.DurationVar(&x.timeout, "timeout", 0, "")
 	if name == "send" {
 		fs.BoolVar(&x.again, "again", false, "")
+		fs.StringVar(&x.group, "group", "", "")
 	}
 	rest, err := parse(fs, args, 1)
 	if err != nil {
@@ -76,6 +80,9 @@ func (x *exchange) check(fs *flag.FlagSet) error {
 			return usagef("--to: %w", err)
 		}
 	}
+	if err := x.checkGroup(); err != nil {
+		return err
+	}
 	given := false
 	fs.Visit(func(f *flag.Flag) { given = given || f.Name == "timeout" })
 	if given && x.timeout <= 0 {
@@ -90,11 +97,6 @@ func (x *exchange) who() string {
 		return "the server"
 	}
 	return strconv.Quote(x.to)
-}
-
-// sendError is the function, of this exchange.
-func (x *exchange) sendError(ctx context.Context, err error) error {
-	return sendError(ctx, x.who(), x.channel, err)
 }
 
 // bound gives ctx the time that the command has.
@@ -123,7 +125,7 @@ func (x *exchange) config() *client.Config {
 }
 
 // connect gives the connection to send on, and what to call when done. Until then people are told what becomes of it.
-func (x *exchange) connect(ctx context.Context, e *env) (conn channel.Conn, done func(), err error) {
+func (x *exchange) connect(ctx context.Context, e *env, bye *farewell) (conn channel.Conn, done func(), err error) {
 	whole := ctx
 	if x.timeout == 0 && x.lines {
 		var cancel context.CancelFunc
@@ -142,6 +144,7 @@ func (x *exchange) connect(ctx context.Context, e *env) (conn channel.Conn, done
 	if err != nil {
 		return nil, nil, err
 	}
+	bye.client = c
 	w := &watcher{notes: e.stderr, trying: "trying to go on where it was", renewed: "what is not known to have been taken is sent again"}
 	if x.again {
 		w.trying = "trying again"
@@ -149,7 +152,7 @@ func (x *exchange) connect(ctx context.Context, e *env) (conn channel.Conn, done
 	stop := w.watch(c)
 	done = func() {
 		stop()
-		leave(whole, c)
+		bye.leave(whole)
 	}
 	begun, cancel := context.WithCancel(ctx)
 	cancel()
@@ -157,9 +160,8 @@ func (x *exchange) connect(ctx context.Context, e *env) (conn channel.Conn, done
 	if x.to == "" {
 		return c, done, nil
 	}
-	p, err := c.OpenPipe(ctx, x.to)
+	p, err := x.openPipe(ctx, e.stderr, c)
 	if err != nil {
-		err = pipeError(ctx, x.to, c, err)
 		done()
 		return nil, nil, err
 	}
@@ -176,6 +178,36 @@ func (x *exchange) connect(ctx context.Context, e *env) (conn channel.Conn, done
 		learnt(e.stderr, "client "+strconv.Quote(x.to), p.Peer().Key, cfg.KnownPeers.Path())
 	}
 	return p, done, nil
+}
+
+// openAgain is how often somebody is looked for who is not connected.
+const openAgain = 250 * time.Millisecond
+
+// openPipe opens the pipe. With --again it waits for a peer who is not connected: he may be on his way back, as after a restart of the server.
+func (x *exchange) openPipe(ctx context.Context, notes io.Writer, c *client.Client) (*client.Pipe, error) {
+	begun, told := time.Now(), false
+	var absent error // the last that says so
+	for {
+		p, err := c.OpenPipe(ctx, x.to)
+		switch {
+		case err == nil:
+			return p, nil
+		case absent != nil && ctx.Err() != nil:
+			return nil, x.pipeError(ctx, c, absent)
+		case !x.again || !errors.Is(err, channel.CodeNotConnected) && !errors.Is(err, channel.CodeGone):
+			return nil, x.pipeError(ctx, c, err)
+		}
+		absent = err
+		if !told && time.Since(begun) >= brief {
+			told = true
+			fmt.Fprintf(notes, "%q is not connected; trying again\n", x.to)
+		}
+		select {
+		case <-time.After(openAgain):
+		case <-ctx.Done():
+			return nil, x.pipeError(ctx, c, absent)
+		}
+	}
 }
 
 // message marks a body as text if it is.

@@ -20,19 +20,24 @@ import (
 	"github.com/pysock/pysock/secure"
 )
 
-// dialError says in one line why there is no session, and what to do. If there are several addresses it is about the last.
+// dialError says in one line why there is no session, and what to do. If there are several addresses it has the reason of each.
 func dialError(ctx context.Context, addresses []string, f *keys.File, err error) error {
-	address := addresses[len(addresses)-1]
-	at := "the server at " + strconv.Quote(address)
-	if len(addresses) == 1 || ctx.Err() != nil {
-		return explainDial(ctx, at, address, f, err)
+	last := addresses[len(addresses)-1]
+	var all *client.DialError
+	switch {
+	case len(addresses) == 1 || ctx.Err() != nil:
+		return explainDial(ctx, "the server at "+strconv.Quote(last), last, f, err)
+	case !errors.As(err, &all):
+		return explainDial(ctx, "the server", last, f, err) // its word, for which others are not tried
 	}
-	var refused *channel.Error
-	var changed *keys.ChangedKeyError
-	if errors.As(err, &refused) || errors.As(err, &changed) {
-		return explainDial(ctx, "the server", address, f, err) // any of them, and it was not tried further
+	reasons := make([]string, len(all.Attempts))
+	for i, attempt := range all.Attempts {
+		reasons[i] = attemptReason(attempt.Address, attempt.Err)
+		if reasons[i] == "" {
+			reasons[i] = explainDial(ctx, "the server at "+strconv.Quote(attempt.Address), attempt.Address, f, attempt.Err).Error()
+		}
 	}
-	return fmt.Errorf("none of the server's %d addresses will do; of the last: %w", len(addresses), explainDial(ctx, at, address, f, err))
+	return fmt.Errorf("none of the server's addresses will do: %s; start it there, or give its address with --server", strings.Join(reasons, "; "))
 }
 
 func explainDial(ctx context.Context, at, address string, f *keys.File, err error) error {
@@ -107,21 +112,37 @@ func shellPath(path string) string {
 }
 
 // pipeError says why there is no pipe, and what to do.
-func pipeError(ctx context.Context, to string, c *client.Client, err error) error {
+func (x *exchange) pipeError(ctx context.Context, c *client.Client, err error) error {
 	var e *channel.Error
+	coded := errors.As(err, &e)
 	if ctx.Err() != nil {
-		return fmt.Errorf("connecting to %q: %w", to, ended(ctx))
+		return fmt.Errorf("connecting to %q: %w%s", x.to, ended(ctx), x.whyLate(ctx, c, coded && e.Code == channel.CodeNotConnected))
 	}
-	if !errors.As(err, &e) {
-		return lostError("the server", err)
+	if !coded {
+		return lostError("the server", x.several, err)
 	}
 	switch {
+	case e.Code == channel.CodeNotConnected && x.command == "send":
+		return fmt.Errorf("%q is not connected to the server: pysock listen connects it; if it was connected it may be coming back, and --again waits for it", x.to)
 	case e.Code == channel.CodeNotConnected:
-		return fmt.Errorf("%q is not connected to the server: pysock listen connects it", to)
+		return fmt.Errorf("%q is not connected to the server: pysock listen connects it; if it was connected it may be coming back: try again", x.to)
 	case e.Code == channel.CodeUnknownPeer && e.Remote:
-		return fmt.Errorf("the server knows nobody called %q: check the name", to)
+		return fmt.Errorf("the server knows nobody called %q: check the name", x.to)
 	case e.Code == channel.CodeRefused && e.Remote && e.Text == "", e.Code == channel.CodeUnknownKey:
-		return fmt.Errorf("%q does not accept pipes from us: its owner allows them with: pysock trust add --keys FILE %s %s (and starts again)", to, shellWord(c.Name()), c.Key())
+		return fmt.Errorf("%q does not accept pipes from us: its owner allows them with: pysock trust add --keys FILE %s %s (and starts again)", x.to, shellWord(c.Name()), c.Key())
 	}
 	return err
+}
+
+// whyLate says in brackets what may have kept a pipe from being opened in time.
+func (x *exchange) whyLate(ctx context.Context, c *client.Client, absent bool) string {
+	switch {
+	case errors.Is(ended(ctx), errInterrupted):
+		return ""
+	case c.State().Phase != client.Online:
+		return " (our connection to the server is lost)"
+	case absent:
+		return fmt.Sprintf(" (%q is not connected to the server: pysock listen connects it)", x.to)
+	}
+	return fmt.Sprintf(" (%q may have lost its connection)", x.to)
 }

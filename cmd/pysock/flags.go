@@ -61,6 +61,21 @@ func (l *list) Set(s string) error {
 	return nil
 }
 
+// once checks the values of a flag, none of which may be there twice.
+func (l list) once(flag string, check func(string) error) error {
+	seen := map[string]bool{}
+	for _, s := range l {
+		if err := check(s); err != nil {
+			return usagef("--%s: %w", flag, err)
+		}
+		if seen[s] {
+			return usagef("--%s %q is given twice", flag, s)
+		}
+		seen[s] = true
+	}
+	return nil
+}
+
 // positive is a flag that counts from 1 on. It is 0 if it is not given.
 type positive int
 

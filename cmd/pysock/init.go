@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"io"
@@ -28,7 +27,8 @@ var initCommand = &command{
 Makes server.yaml and a key file NAME.yaml for each client. The server lets
 these clients in, they know the server's key, and open and accept pipes to and
 from each other. Nothing is overwritten: if one of the files is there already,
-none is made. Without names it asks for them on a terminal.
+none is made. Without names it asks for them on a terminal, and for the address
+unless it is given.
 
     --dir D               the folder to make them in, made if it is not there
                           (default: this one)
@@ -49,24 +49,15 @@ func runInit(e *env, args []string) error {
 	if err != nil {
 		return err
 	}
-	if len(names) == 0 {
-		if names, err = askNames(e); err != nil {
-			return err
-		}
-		if address == "" {
-			if address, err = ask(e, "Address of the server ["+defaultAddress+"]: "); err != nil {
-				return err
-			}
-		}
+	asks := len(names) == 0 // nobody asks for what was given
+	if asks && !term.IsTerminal(int(e.stdin.Fd())) {
+		return usagef("the clients' names are missing: write pysock init alice bob")
 	}
-	if address == "" {
-		address = defaultAddress
+	if names, err = givenOrAsked(e, asks, names); err != nil {
+		return err
 	}
-	if _, err := keys.NormalizeAddress(address); err != nil {
-		return usagef("--address: %w", err)
-	}
-	if names, err = clientNames(names); err != nil {
-		return usageError{err}
+	if address, err = addressOrAsked(e, asks && address == "", address); err != nil {
+		return err
 	}
 	files, err := family(names, address)
 	if err != nil {
@@ -189,35 +180,3 @@ Next, each in a terminal of its own:
 	}
 	fmt.Fprintf(w, "--to %s 'Hello!'\n", shellWord(files[other].Name))
 }
-
-// askNames asks the person for the names of clients.
-func askNames(e *env) ([]string, error) {
-	if !term.IsTerminal(int(e.stdin.Fd())) {
-		return nil, usagef("the clients' names are missing: write pysock init alice bob")
-	}
-	line, err := ask(e, "Names of the clients, as in alice bob: ")
-	if err != nil {
-		return nil, err
-	}
-	names := strings.Fields(line)
-	if len(names) == 0 {
-		return nil, errors.New("no names were given, and nothing was done")
-	}
-	return names, nil
-}
-
-// ask asks for a line. It reads byte by byte: what follows the line is for the next question.
-func ask(e *env, question string) (string, error) {
-	fmt.Fprint(e.stderr, question)
-	const longest = 4096
-	line, err := bufio.NewReaderSize(byteReader{io.LimitReader(e.stdin, longest)}, 16).ReadString('\n')
-	if err != nil {
-		return "", fmt.Errorf("reading the answer from the terminal: %w", err)
-	}
-	return strings.TrimSpace(line), nil
-}
-
-// byteReader reads no more than it needs to.
-type byteReader struct{ r io.Reader }
-
-func (b byteReader) Read(p []byte) (int, error) { return b.r.Read(p[:1]) }

@@ -13,11 +13,12 @@ import (
 var listenCommand = &command{
 	name:  "listen",
 	brief: "print what the server and peers send",
-	usage: `Usage: pysock listen --keys FILE [--channel NAME]... [--count N] [--json]
-                     [FLAG...]
+	usage: `Usage: pysock listen --keys FILE [--channel NAME]... [--group NAME]...
+                     [--count N] [--json] [FLAG...]
 
-Prints each message from the server ("server") and from the pipes of the key
-file's peers as a line FROM CHANNEL TEXT. What does not print, line ends among
+Prints each message from the server ("server"), from the pipes of the key file's
+peers, and from who sends to a group that we are in, which is the server's word,
+as a line FROM CHANNEL TEXT. What does not print, line ends among
 it, is shown as the escapes of a Go string, such as \n, \x1b, \u202e, and a
 backslash as \\. "connected" on standard error says that messages are taken from
 now on. A slow reader of the output slows the senders. Requests are printed too,
@@ -35,17 +36,18 @@ connection is tried once.
     --keys FILE           who we are: our key file
     --channel NAME        only this channel; may be repeated. Senders on others
                           are refused
+    --group NAME          join the group NAME, if the server allows it; may be
+                          repeated, 16 at most
     --count N             stop, with exit status 0, when N messages were
                           printed. When several senders' messages come at once,
                           those taken already are printed too
     --json                a JSON object a line: from, key, channel, via
-                          ("server" or "pipe"), and body as a string if it is
-                          UTF-8, else body_base64
+                          ("server", "pipe" or "group"), group if it was sent
+                          to one, and body as a string if it is UTF-8, else
+                          body_base64
     --accept-strangers    with --trust-on-first-use: accept pipes from peers
                           never met before
-` + clientFlagsUsage + `
-An interrupt ends it with exit status 0, or 1 if there were fewer than N
-messages.
+` + clientFlagsUsage + interruptUsage + `Then the exit status is 0, or 1 if there were fewer than N messages.
 `,
 	run: runListen,
 }
@@ -57,6 +59,7 @@ var errEnough = errors.New("enough messages")
 type listenArgs struct {
 	clientFlags
 	channels  list
+	groups    list
 	count     int
 	json      bool
 	strangers bool
@@ -67,6 +70,7 @@ func parseListen(args []string) (*listenArgs, error) {
 	fs := newFlags("listen")
 	o.register(fs)
 	fs.Var(&o.channels, "channel", "")
+	fs.Var(&o.groups, "group", "")
 	fs.BoolVar(&o.json, "json", false, "")
 	fs.BoolVar(&o.strangers, "accept-strangers", false, "")
 	fs.Var((*positive)(&o.count), "count", "")
@@ -79,18 +83,17 @@ func parseListen(args []string) (*listenArgs, error) {
 	if o.strangers && !o.firstUse {
 		return nil, usagef("--accept-strangers goes with --trust-on-first-use")
 	}
-	seen := map[string]bool{}
-	for _, name := range o.channels {
-		if err := keys.CheckChannel(name); err != nil {
-			return nil, usageError{err}
-		}
-		if seen[name] {
-			return nil, usagef("--channel %q is given twice", name)
-		}
-		seen[name] = true
+	if err := o.channels.once("channel", keys.CheckChannel); err != nil {
+		return nil, err
 	}
-	return o, nil
+	if len(o.groups) > mostGroups {
+		return nil, usagef("--group may be given %d times at most", mostGroups)
+	}
+	return o, o.groups.once("group", keys.CheckName)
 }
+
+// mostGroups is how many groups a client can be in.
+const mostGroups = 16
 
 func runListen(e *env, args []string) error {
 	o, err := parseListen(args)
@@ -101,12 +104,12 @@ func runListen(e *env, args []string) error {
 	if err != nil {
 		return err
 	}
-	interrupted, stop := interruptible()
+	interrupted, now, stop := interruptible()
 	defer stop()
 	ctx, cancel := context.WithCancelCause(interrupted)
 	defer cancel(nil)
 	p := &printer{out: e.stdout, notes: e.stderr, json: o.json, count: o.count, enough: cancel, ended: make(chan struct{})}
-	cfg := &client.Config{Handler: new(channel.Mux), AcceptStrangers: o.strangers}
+	cfg := &client.Config{Handler: new(channel.Mux), AcceptStrangers: o.strangers, Groups: o.groups}
 	for _, name := range o.channels {
 		cfg.Handler.Handle(name, p.handle)
 	}
@@ -126,12 +129,26 @@ func runListen(e *env, args []string) error {
 	reason := c.Run(ctx)
 	unwatch()
 	// Closing tells the senders what was taken; only then may a handler that is to take no more return.
-	left := leave(interrupted, c)
+	bye := &farewell{notes: e.stderr, now: now, client: c}
+	left := bye.leave(interrupted)
 	close(p.ended)
 	if left {
-		c.Wait()
+		waitHandlers(c, now)
 	}
 	return o.outcome(p, interrupted, reason, f)
+}
+
+// waitHandlers waits for handlers, which may be printing, unless somebody interrupts once more: who reads our output may never do so.
+func waitHandlers(c *client.Client, now <-chan struct{}) {
+	done := make(chan struct{})
+	go func() { // stops with the handlers, or with the process
+		defer close(done)
+		c.Wait()
+	}()
+	select {
+	case <-done:
+	case <-now:
+	}
 }
 
 // outcome judges how it ended.
@@ -155,5 +172,5 @@ func (o *listenArgs) outcome(p *printer, interrupted context.Context, reason err
 	case errors.As(reason, &refused):
 		return withAdvice(reason, refused.Code, f)
 	}
-	return lostError("the server", reason)
+	return lostError("the server", o.several, reason)
 }

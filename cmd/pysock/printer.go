@@ -55,7 +55,7 @@ func (p *printer) print(from channel.Conn, m *channel.Message) bool {
 		return true
 	}
 	_, pipe := from.(*client.Pipe)
-	if m.From.Unverified && !p.met[m.From.Key] {
+	if pipe && m.From.Unverified && !p.met[m.From.Key] {
 		if p.met == nil {
 			p.met = make(map[keys.PublicKey]bool)
 		}
@@ -102,14 +102,18 @@ type jsonMessage struct {
 	Key     keys.PublicKey `json:"key"`
 	Channel string         `json:"channel"`
 	Via     string         `json:"via"`
+	Group   string         `json:"group,omitempty"`
 	Body    *string        `json:"body,omitempty"`
 	Base64  *string        `json:"body_base64,omitempty"`
 }
 
 func jsonLine(m *channel.Message, pipe bool) string {
-	j := jsonMessage{From: m.From.Name, Key: m.From.Key, Channel: m.Channel, Via: "server"}
-	if pipe {
+	j := jsonMessage{From: m.From.Name, Key: m.From.Key, Channel: m.Channel, Via: "server", Group: m.Group}
+	switch {
+	case pipe:
 		j.Via = "pipe"
+	case m.Group != "":
+		j.Via = "group"
 	}
 	body := string(m.Body)
 	if utf8.Valid(m.Body) {

@@ -30,7 +30,7 @@ A connection that is lost it replaces, and goes on where it was; a line on
 standard error says so when that takes more than a second. If the server does
 not have the session any more it fails: it does not ask twice.
 
-` + exchangeUsage,
+` + exchangeUsage + interruptUsage,
 	run: runRequest,
 }
 
@@ -39,11 +39,11 @@ func runRequest(e *env, args []string) error {
 	if err != nil {
 		return err
 	}
-	ctx, stop := interruptible()
+	ctx, now, stop := interruptible()
 	defer stop()
 	ctx, cancel := x.bound(ctx)
 	defer cancel()
-	conn, done, err := x.connect(ctx, e)
+	conn, done, err := x.connect(ctx, e, &farewell{notes: e.stderr, now: now})
 	if err != nil {
 		return err
 	}

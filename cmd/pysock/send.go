@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/pysock/pysock/channel"
 )
@@ -12,8 +11,10 @@ import (
 var sendCommand = &command{
 	name:  "send",
 	brief: "send a text, or the lines of standard input",
-	usage: `Usage: pysock send --keys FILE --channel NAME [--to NAME] [FLAG...] TEXT
-       pysock send --keys FILE --channel NAME [--to NAME] [FLAG...] -
+	usage: `Usage: pysock send --keys FILE --channel NAME [--to NAME | --group NAME]
+                   [FLAG...] TEXT
+       pysock send --keys FILE --channel NAME [--to NAME | --group NAME]
+                   [FLAG...] -
 
 Sends TEXT, or with "-" each line of standard input (without its \n or \r\n), as
 one message. Exit status 0 means that the other side's application has taken
@@ -32,8 +33,16 @@ after a restart, or cannot be reached for as long as it keeps one, unless:
                           started again, and send what is not known to have been
                           taken again. A receiver that was started again may get
                           that twice; one that was not gets it once. The first
-                          connection is tried once all the same
-` + exchangeUsage,
+                          connection is tried once all the same; a NAME that is
+                          not connected is waited for
+    --group NAME          to all others in the group NAME, through the server,
+                          which can read it; in place of --to, and without
+                          --again. Exit status 0 means then that the server has
+                          passed everything on, which says nothing of what the
+                          applications take. Whom a message did not reach is
+                          told on standard error; one that reaches nobody is a
+                          failure
+` + exchangeUsage + interruptUsage,
 	run: runSend,
 }
 
@@ -42,17 +51,21 @@ func runSend(e *env, args []string) error {
 	if err != nil {
 		return err
 	}
-	ctx, stop := interruptible()
+	ctx, now, stop := interruptible()
 	defer stop()
 	ctx, cancel := x.bound(ctx)
 	defer cancel()
-	conn, done, err := x.connect(ctx, e)
+	bye := &farewell{notes: e.stderr, now: now}
+	conn, done, err := x.connect(ctx, e, bye)
 	if err != nil {
 		return err
 	}
 	defer done()
+	if x.group != "" {
+		return x.sendToGroup(ctx, e, bye.client)
+	}
 	if x.lines {
-		return x.sendLines(ctx, conn, readLines(ctx, e.stdin))
+		return x.sendLines(ctx, conn, bye, readLines(ctx, e.stdin))
 	}
 	return x.sendText(ctx, conn)
 }
@@ -73,11 +86,8 @@ func (x *exchange) sendText(ctx context.Context, conn channel.Conn) error {
 	return fmt.Errorf("%w; it is not known to have been taken", x.sendError(ctx, err))
 }
 
-// lastNews is how long somebody who interrupts is made to wait for news of what was taken.
-const lastNews = time.Second
-
 // sendLines sends lines until there are no more, and waits until all are taken.
-func (x *exchange) sendLines(outer context.Context, conn channel.Conn, lines <-chan line) error {
+func (x *exchange) sendLines(outer context.Context, conn channel.Conn, bye *farewell, lines <-chan line) error {
 	ctx, cancel := context.WithCancelCause(outer)
 	defer cancel(nil)
 	following, stop := context.WithCancel(context.WithoutCancel(outer))
@@ -110,21 +120,22 @@ func (x *exchange) sendLines(outer context.Context, conn channel.Conn, lines <-c
 		case <-outer.Done():
 		}
 	}
-	select { // what was sent before an error may still be taken, and then that is to be known
-	case <-done:
-	case <-time.After(lastNews):
-	}
+	bye.news(outer, done) // what was sent before an error may still be taken, and then that is to be known
 	stop()
 	<-done
 	if err == nil {
 		err = context.Cause(ctx)
 	}
 	t.settle(conn)
-	if err == nil || said && t.taken.Load() == t.sent.Load() {
+	if err == nil || said && !t.missing() {
 		return nil // an interrupt came too late to matter
 	}
-	err = x.sendError(outer, err)
-	if !x.again && lostSession(conn) {
+	return x.account(x.sendError(outer, err), t, lostSession(conn))
+}
+
+// account adds to an error what is known of the lines, and what to do about those that are missing because the session is lost.
+func (x *exchange) account(err error, t *tally, lost bool) error {
+	if lost && !x.again && t.missing() {
 		return fmt.Errorf("%w (%v; with --again the rest would be sent again)", err, t)
 	}
 	return fmt.Errorf("%w (%v)", err, t)

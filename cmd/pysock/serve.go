@@ -40,6 +40,8 @@ line.
                           any that is free
     --echo CHANNEL        answer messages and requests on CHANNEL with
                           themselves; may be repeated
+    --groups              let all clients join groups, leave them, and send to
+                          them, in them or not; else none may
     --max-sessions N      how many sessions there may be at once (default 10000;
                           a closed server needs at most 17 for each client)
     --max-handshakes N    how many connections may be in their handshake at once
@@ -49,9 +51,13 @@ line.
                           (default 2m); 0 keeps none. In whole seconds
     --return-after D      after a drain clients come back so much later, and up
                           to 2 ms more for each session, so that not all come
-                          at once (default 1s)
+                          at once (default 1s); at most 10m, which is as long as
+                          clients wait for anything they are told
     --names F             for an open server: where it keeps who has which name
                           (default: beside the key file, with the ending .names)
+    --verbose             write a line on standard error for each client that
+                          joins, leaves, loses its connection, is back, or has
+                          another name or other groups
 ` + keyFlagsUsage,
 	run: runServe,
 }
@@ -65,6 +71,8 @@ type serveArgs struct {
 	names  string // "" for a server that is not open
 	grace  time.Duration
 	back   time.Duration // how long after a drain clients come back
+
+	groups, verbose bool
 }
 
 // The defaults of server.Server.
@@ -73,10 +81,9 @@ const (
 	defaultBack  = time.Second
 )
 
-// Who is away for longer than these is gone, for people.
 const (
-	mostGrace = 24 * time.Hour
-	mostBack  = 24 * time.Hour
+	mostGrace = 24 * time.Hour   // who is away for longer is gone, for people
+	mostBack  = 10 * time.Minute // clients do not obey more
 )
 
 func parseServe(args []string) (*serveArgs, error) {
@@ -88,26 +95,21 @@ func parseServe(args []string) (*serveArgs, error) {
 	fs.StringVar(&o.names, "names", "", "")
 	fs.DurationVar(&o.grace, "grace", defaultGrace, "")
 	fs.DurationVar(&o.back, "return-after", defaultBack, "")
+	fs.BoolVar(&o.groups, "groups", false, "")
+	fs.BoolVar(&o.verbose, "verbose", false, "")
 	fs.Var((*positive)(&o.limits.MaxSessions), "max-sessions", "")
 	fs.Var((*positive)(&o.limits.MaxHandshakes), "max-handshakes", "")
 	if _, err := parse(fs, args, 0); err != nil {
 		return nil, err
 	}
-	seen := map[string]bool{}
-	for _, name := range o.echo {
-		if err := keys.CheckChannel(name); err != nil {
-			return nil, usageError{err}
-		}
-		if seen[name] {
-			return nil, usagef("--echo %q is given twice", name)
-		}
-		seen[name] = true
+	if err := o.echo.once("echo", keys.CheckChannel); err != nil {
+		return nil, err
 	}
 	switch {
 	case o.grace < 0 || o.grace%time.Second != 0 || o.grace > mostGrace:
 		return nil, usagef("--grace wants whole seconds, as in 2m, at most %d h, or 0 for none", int(mostGrace.Hours()))
 	case o.back <= 0 || o.back > mostBack:
-		return nil, usagef("--return-after wants more than nothing, and at most %d h", int(mostBack.Hours()))
+		return nil, usagef("--return-after wants more than nothing, and at most %s", span(mostBack))
 	}
 	if o.listen != "" {
 		if _, _, err := net.SplitHostPort(o.listen); err != nil {
@@ -165,6 +167,12 @@ func (o *serveArgs) server(e *env, f *keys.File) (*server.Server, error) {
 	if o.grace == 0 {
 		srv.Grace = -1
 	}
+	if o.groups {
+		allowGroups(srv)
+	}
+	if o.verbose {
+		logClients(srv)
+	}
 	if !f.Open {
 		return srv, nil
 	}
@@ -209,13 +217,18 @@ var (
 	errNotDrained = errors.New("not drained in 10s: connections were cut")
 )
 
+// slowGoodbye is when a client that has not answered the server's goodbye counts as cut: the server does that a moment later, and does not tell which it was. Others answer within
+// a round trip, since no handler of ours takes long.
+const slowGoodbye = 4500 * time.Millisecond
+
 // serve serves until a signal ends it.
 func (o *serveArgs) serve(e *env, srv *server.Server, ln net.Listener, signals <-chan os.Signal) error {
 	ctx, drain := context.WithCancel(context.Background())
 	defer drain()
 	result := make(chan error, 1)
 	go func() { result <- srv.Serve(ctx, ln) }() // stops after drain or Close, and is waited for below
-	cut := false
+	cut, left := false, 0
+	var late <-chan time.Time
 	for {
 		select {
 		case err := <-result:
@@ -224,10 +237,15 @@ func (o *serveArgs) serve(e *env, srv *server.Server, ln net.Listener, signals <
 				return errCut
 			case errors.Is(err, context.DeadlineExceeded):
 				return errNotDrained
+			case err == nil && left > 0:
+				fmt.Fprintf(e.stderr, "stopped; sessions that were cut because their clients did not answer: %d\n", left)
 			case err == nil:
 				fmt.Fprintln(e.stderr, "stopped")
 			}
 			return err
+		case <-late:
+			s := srv.Stats()
+			left = s.Sessions + s.Ending
 		case s := <-signals:
 			switch {
 			case s == syscall.SIGHUP:
@@ -237,6 +255,7 @@ func (o *serveArgs) serve(e *env, srv *server.Server, ln net.Listener, signals <
 			case ctx.Err() == nil:
 				tellDrain(e.stderr, srv)
 				drain()
+				late = time.After(slowGoodbye)
 			default:
 				cut = true
 				_ = srv.Close() // its errors would be those of a server that never began

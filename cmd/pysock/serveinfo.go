@@ -5,7 +5,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
-	"strconv"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,9 +17,7 @@ import (
 func describe(w io.Writer, f *keys.File, at net.Addr, srv *server.Server) {
 	limits := srv.Limits
 	fmt.Fprintf(w, "public key:  %s\nfingerprint: %s\n", f.Public, f.Public.Fingerprint())
-	for _, address := range reachable(at) {
-		fmt.Fprintf(w, "reached at:  %s\n", address)
-	}
+	fmt.Fprintf(w, "reached at:  %s\n", strings.Join(reachable(at, machineAddresses), ", "))
 	sessions := limits.MaxSessions
 	switch {
 	case f.Open:
@@ -55,23 +53,49 @@ const (
 	transientSessions = 16
 )
 
-// reachable lists the addresses that a listener can be reached at, from this machine and others.
-func reachable(at net.Addr) []string {
+// reachable lists the addresses that a listener can be reached at: its own or, if that is every one of this machine's, those. Who comes from elsewhere finds the last ones, of
+// loopback, at home.
+func reachable(at net.Addr, machine func() []netip.Addr) []string {
 	tcp, ok := at.(*net.TCPAddr)
 	if !ok || !tcp.IP.IsUnspecified() {
 		return []string{at.String()}
 	}
-	addrs, err := net.InterfaceAddrs()
-	if err != nil {
-		return []string{at.String()}
+	var near, far []string
+	for _, ip := range machine() {
+		address := netip.AddrPortFrom(ip, uint16(tcp.Port)).String()
+		switch {
+		case ip.IsLoopback():
+			near = append(near, address)
+		case ip.IsGlobalUnicast(): // those of a link mean nothing without its name
+			far = append(far, address)
+		}
 	}
-	var all []string
-	for _, a := range addrs {
-		ip, err := netip.ParsePrefix(a.String())
-		if err != nil || ip.Addr().IsLinkLocalUnicast() || ip.Addr().IsMulticast() {
+	if all := append(far, near...); len(all) > 0 {
+		return all
+	}
+	return []string{at.String()}
+}
+
+// machineAddresses are those of the interfaces that are up, each once.
+func machineAddresses() []netip.Addr {
+	interfaces, err := net.Interfaces()
+	if err != nil {
+		return nil // it is only for people
+	}
+	var all []netip.Addr
+	for _, i := range interfaces {
+		if i.Flags&net.FlagUp == 0 {
 			continue
 		}
-		all = append(all, net.JoinHostPort(ip.Addr().String(), strconv.Itoa(tcp.Port)))
+		addrs, err := i.Addrs()
+		if err != nil {
+			continue
+		}
+		for _, a := range addrs {
+			if prefix, err := netip.ParsePrefix(a.String()); err == nil && !slices.Contains(all, prefix.Addr()) {
+				all = append(all, prefix.Addr())
+			}
+		}
 	}
 	return all
 }

@@ -40,6 +40,9 @@ func (t *tally) settle(conn channel.Conn) {
 	}
 }
 
+// missing reports whether something was sent that is not known to have been taken.
+func (t *tally) missing() bool { return t.taken.Load() < t.sent.Load() }
+
 func (t *tally) String() string {
 	return fmt.Sprintf("%d of %d lines are known to have been taken", t.taken.Load(), t.sent.Load())
 }

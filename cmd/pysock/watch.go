@@ -129,20 +129,28 @@ func (w *watcher) lost() {
 		return
 	}
 	w.told = true
+	fmt.Fprintf(w.notes, "connection lost (%s); %s\n", w.reason(), w.trying)
+}
+
+// reason says why the connection is lost, and why it is not back.
+func (w *watcher) reason() string {
 	reason := lossReason(w.first)
 	if why := attemptReason(w.last.Address, w.last.Err); why != "" {
 		reason += ", and " + why
 	}
-	fmt.Fprintf(w.notes, "connection lost (%s); %s\n", reason, w.trying)
+	return reason
 }
 
 // back tells that there is a connection again, if there was none for so long that it was told of, or if something may have been lost.
 func (w *watcher) back(s client.State) {
+	anew := w.session != 0 && s.Session > w.session
 	switch {
-	case w.session != 0 && s.Session > w.session:
+	case anew && !w.told:
+		fmt.Fprintf(w.notes, "connection lost (%s), and connected again in a new session; %s\n", w.reason(), w.renewed)
+	case anew:
 		fmt.Fprintf(w.notes, "connected again in a new session; %s\n", w.renewed)
 	case w.told:
 		fmt.Fprintln(w.notes, "connected again, nothing lost")
 	}
-	w.session, w.away, w.told = s.Session, false, false
+	w.session, w.away, w.told, w.first, w.last = s.Session, false, false, nil, client.State{}
 }

@@ -30,6 +30,7 @@ func TestWatcher(t *testing.T) {
 	down := client.State{Phase: client.Connecting, Session: 1, Address: "hub:7700", Err: &channel.CloseError{Code: channel.CodeShutdown}}
 	offline := client.State{Phase: client.Offline, Session: 1, Err: cut}
 	const lost, back, anew = "connection lost (it ended without a goodbye); trying\n", "connected again, nothing lost\n", "connected again in a new session; mind\n"
+	const both = "connection lost (it ended without a goodbye), and " + anew
 	type step struct {
 		after time.Duration
 		state client.State
@@ -46,11 +47,12 @@ func TestWatcher(t *testing.T) {
 		"attempts": {[]step{{0, online}, {0, resuming}, {0, failed}, {time.Hour, online}},
 			"connection lost (it ended without a goodbye, and nothing answers at \"hub:7700\"); trying\n" + back},
 		"two interruptions": {[]step{{0, online}, {0, resuming}, {time.Hour, online}, {0, resuming}, {time.Hour, online}}, lost + back + lost + back},
-		"restart at once":   {[]step{{0, online}, {0, resuming}, {0, again}}, anew},
+		"restart at once":   {[]step{{0, online}, {0, resuming}, {0, again}}, both},
+		"restart twice":     {[]step{{0, online}, {0, resuming}, {time.Hour, online}, {0, again}}, lost + back + "connection lost (it ended), and " + anew},
 		"restart":           {[]step{{0, online}, {0, resuming}, {time.Hour, again}, {0, again}}, lost + anew},
 		"shutdown":          {[]step{{0, online}, {0, down}, {0, again}}, "connection lost (the server is shutting down); trying\n" + anew},
 		"grace over":        {[]step{{0, online}, {0, resuming}, {time.Hour, down}, {0, again}}, lost + anew},
-		"missed it all":     {[]step{{0, online}, {0, again}}, anew},
+		"missed it all":     {[]step{{0, online}, {0, again}}, "connection lost (it ended), and " + anew},
 		"end":               {[]step{{0, online}, {0, resuming}, {0, offline}, {time.Hour, offline}}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -147,8 +149,12 @@ func TestSendErrorOfLostSessions(t *testing.T) {
 		`there is no connection to "bob" at the moment: try again`:                                                client.ErrOffline,
 		`the connection to "bob" was lost: too long: connecting to the server: dial: connect: connection refused`: &channel.LostError{Err: fmt.Errorf("too long: %w", errRefusedDial)},
 	} {
-		assert.EqualError(t, sendError(t.Context(), `"bob"`, "log", err), want)
+		assert.EqualError(t, (&exchange{to: "bob", channel: "log"}).sendError(t.Context(), err), want)
 	}
+	several := &exchange{clientFlags: clientFlags{several: true}}
+	lost := &channel.LostError{Err: &client.SessionLostError{Err: &channel.Error{Code: channel.CodeNoSession, Remote: true}}}
+	assert.EqualError(t, several.sendError(t.Context(), lost),
+		"the server has lost our session: it was started again, or we were away for too long, or another server answers at another of its addresses")
 }
 
 func TestSpan(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -207,6 +208,22 @@ func TestDescribeFitsTheTerminal(t *testing.T) {
 	}
 }
 
+func TestReachable(t *testing.T) {
+	machine := func() []netip.Addr {
+		var all []netip.Addr
+		for _, ip := range []string{"127.0.0.1", "::1", "192.0.2.7", "169.254.3.4", "fe80::1%eth0", "fe80::1", "2001:db8::7", "ff02::1"} {
+			all = append(all, netip.MustParseAddr(ip))
+		}
+		return all
+	}
+	for _, wildcard := range []string{"::", "0.0.0.0"} {
+		assert.Equal(t, []string{"192.0.2.7:7700", "[2001:db8::7]:7700", "127.0.0.1:7700", "[::1]:7700"}, reachable(&net.TCPAddr{IP: net.ParseIP(wildcard), Port: 7700}, machine))
+	}
+	assert.Equal(t, []string{"192.0.2.7:7700"}, reachable(&net.TCPAddr{IP: net.ParseIP("192.0.2.7"), Port: 7700}, machine))
+	assert.Equal(t, []string{"[::]:7700"}, reachable(&net.TCPAddr{IP: net.IPv6unspecified, Port: 7700}, func() []netip.Addr { return nil }))
+	assert.Contains(t, machineAddresses(), netip.MustParseAddr("127.0.0.1"))
+}
+
 func TestLostError(t *testing.T) {
 	for _, c := range []struct {
 		err  error
@@ -218,6 +235,6 @@ func TestLostError(t *testing.T) {
 		{&channel.LostError{Err: io.ErrClosedPipe}, "the connection to the server was lost: io: read/write on closed pipe"},
 		{io.ErrClosedPipe, "io: read/write on closed pipe"},
 	} {
-		assert.EqualError(t, lostError("the server", c.err), c.want)
+		assert.EqualError(t, lostError("the server", false, c.err), c.want)
 	}
 }

@@ -8,15 +8,19 @@ import (
 
 // Close ends the Conn, and the present link as link.Link.Close does. It returns a *channel.GapError if messages could not be sent, because there is no link or they were still to
 // be sent again, or may not have arrived, because the other side has not answered, and also if some were lost and nobody has been told of that; nil when it is called again; and of
-// a Conn that had ended, why.
+// a Conn that had ended, why, unless the other side had closed it with CodeClosed.
 func (c *Conn) Close(code channel.Code, text string) error {
 	c.mu.Lock()
 	if c.ended {
 		c.mu.Unlock()
-		if err := context.Cause(c.ctx); err != channel.ErrClosed {
-			return c.told(err)
+		err := context.Cause(c.ctx)
+		if err == channel.ErrClosed {
+			return nil
 		}
-		return nil
+		if closed, ok := err.(*channel.CloseError); ok && closed.Code == channel.CodeClosed {
+			return nil // both wanted the same
+		}
+		return c.told(err)
 	}
 	if c.last != nil {
 		c.linkEnded(c.last)

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/pysock/pysock/channel"
+	"github.com/pysock/pysock/internal/link"
 )
 
 // Run lets messages go to their handlers, of this and of all later links.
@@ -17,8 +18,9 @@ func (c *Conn) Run() {
 }
 
 // Receive is link.Link.Receive over all links: it returns what has arrived on one, then goes on with the next. After the last it returns why the Conn has
-// ended.
-func (c *Conn) Receive(ctx context.Context) (*channel.Message, error) {
+// ended. What one Receive of some channels leaves behind on a link is there for others.
+func (c *Conn) Receive(ctx context.Context, channels ...string) (*channel.Message, error) {
+	var drained *link.Link // has nothing of these channels any more
 	for {
 		c.mu.Lock()
 		c.pull = true
@@ -27,7 +29,7 @@ func (c *Conn) Receive(ctx context.Context) (*channel.Message, error) {
 			return nil, channel.ErrClosed
 		}
 		l := c.last
-		if c.drain != nil {
+		if c.drain != nil && c.drain != drained {
 			l = c.drain
 		}
 		var changed <-chan struct{}
@@ -41,7 +43,7 @@ func (c *Conn) Receive(ctx context.Context) (*channel.Message, error) {
 		c.mu.Unlock()
 
 		if l != nil {
-			m, err := l.Receive(ctx)
+			m, err := l.Receive(ctx, channels...)
 			if err == nil || !l.Ended(err) {
 				return m, err
 			}
@@ -49,7 +51,9 @@ func (c *Conn) Receive(ctx context.Context) (*channel.Message, error) {
 			c.linkEnded(l)
 			switch {
 			case c.drain == l:
-				c.drain = nil
+				if drained = l; len(channels) == 0 {
+					c.drain = nil
+				}
 			case c.last != l:
 			case c.ended:
 				c.mu.Unlock()

@@ -104,3 +104,72 @@ func TestHandlersFollowOneAnother(t *testing.T) {
 		require.Equal(t, []string{"1", "3"}, order, "2 was lost with its link")
 	})
 }
+
+// Who receives some channels goes on over links, and takes nothing from who receives others, also of what came before an orderly close.
+func TestReceiveOfSomeGoesOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx := t.Context()
+		w := newWorld(t, Config{Wait: -1, Final: func(error) bool { return false }})
+		say := func(name, body string) { require.NoError(t, w.there.Send(ctx, name, channel.Raw, []byte(body))) }
+		next := func(channels ...string) string {
+			m, err := w.c.Receive(ctx, channels...)
+			require.NoError(t, err)
+			return string(m.Body)
+		}
+		w.attach()
+		say("x", "x1")
+		say("y", "y1")
+		synctest.Wait()
+		require.NoError(t, w.there.Close(channel.CodeShutdown, ""))
+		<-w.lost
+		w.attach()
+		say("x", "x2")
+		say("y", "y2")
+		synctest.Wait()
+		for _, want := range []string{"x1", "x2"} {
+			require.Equal(t, want, next("x"))
+		}
+		got := make(chan string)
+		go func() { got <- next("x") }()
+		synctest.Wait()
+		require.Equal(t, "y1", next("y"), "it waited behind nobody")
+		require.Equal(t, "y2", next())
+		w.cut()
+		<-w.lost
+		w.attach()
+		say("y", "y3")
+		say("x", "x3")
+		require.Equal(t, "x3", <-got)
+		require.Equal(t, "y3", next("other", "y"))
+		canceled, cancel := context.WithCancel(ctx)
+		cancel()
+		_, err := w.c.Receive(canceled, "x")
+		require.ErrorIs(t, err, context.Canceled)
+		require.NoError(t, w.c.Close(0, ""))
+		_, err = w.c.Receive(ctx, "x")
+		require.Equal(t, channel.ErrClosed, err)
+	})
+}
+
+// A request of a service goes on the present link, and waits for one.
+func TestRequestService(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, Config{Wait: -1})
+		w.cfg.Services = new(channel.Mux)
+		w.cfg.Services.Handle("x", func(ctx context.Context, _ channel.Conn, m *channel.Message) error { return m.Reply(ctx, m.Body) })
+		answered := async(func() error {
+			m, err := w.c.RequestService(t.Context(), "x", []byte("body"))
+			if err == nil {
+				require.Equal(t, "body", string(m.Body))
+			}
+			return err
+		})
+		synctest.Wait()
+		w.attach()
+		w.there.Run()
+		require.NoError(t, <-answered)
+		w.c.End(io.ErrNoProgress)
+		_, err := w.c.RequestService(t.Context(), "x", nil)
+		require.ErrorIs(t, err, io.ErrNoProgress)
+	})
+}

@@ -129,6 +129,15 @@ func (c *Conn) Request(ctx context.Context, name string, enc channel.Encoding, b
 	return l.Request(ctx, name, enc, body)
 }
 
+// RequestService is link.Link.RequestService, as Request.
+func (c *Conn) RequestService(ctx context.Context, name string, body []byte) (*channel.Message, error) {
+	l, err := c.liveLink(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return l.RequestService(ctx, name, body)
+}
+
 // OpenStream is link.Link.OpenStream, as Request. The stream ends with its link.
 func (c *Conn) OpenStream(ctx context.Context, name string) (*link.Stream, error) {
 	l, err := c.liveLink(ctx)

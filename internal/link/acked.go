@@ -9,6 +9,7 @@ import (
 
 // A Receipt is of a message that was queued, for AwaitTaken.
 type Receipt struct {
+	kind   wire.Kind
 	name   string
 	book   *outBook
 	number uint64
@@ -33,7 +34,7 @@ func (l *Link) Begin(ctx context.Context, name string, enc channel.Encoding, bod
 		return Receipt{}, err
 	}
 	var r Receipt
-	err := l.send(ctx, name, &outMsg{flags: wire.EncodingFlags(uint8(enc)), body: body, acked: &r})
+	err := l.send(ctx, wire.KindApplication, name, &outMsg{flags: wire.EncodingFlags(uint8(enc)), body: body, acked: &r})
 	return r, err
 }
 
@@ -71,7 +72,7 @@ func (l *Link) pendingOn(r Receipt) (*outChan, error) {
 	case !l.owns:
 		return nil, l.failure()
 	case r.number >= r.book.first():
-		return l.out[r.name], nil
+		return l.out[r.kind][r.name], nil
 	case r.book.gaveFrom <= r.number && r.number < r.book.gaveTo:
 		return nil, refused(r.name, r.book.gaveCode)
 	}

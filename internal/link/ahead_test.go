@@ -3,6 +3,7 @@ package link
 import (
 	"context"
 	"fmt"
+	"github.com/pysock/pysock/internal/wire"
 	"testing"
 	"testing/synctest"
 
@@ -42,7 +43,7 @@ func TestBoundlessCredit(t *testing.T) {
 				state := func() (pushed uint64, kept int) {
 					l.mu.Lock()
 					defer l.mu.Unlock()
-					ch := l.out["x"]
+					ch := l.out[wire.KindApplication]["x"]
 					return ch.pushed, max(len(ch.costs.q), len(ch.book.kept))
 				}
 				pushed, kept := state()

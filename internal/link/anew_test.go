@@ -104,13 +104,13 @@ func TestNamesThatGoOn(t *testing.T) {
 		require.NoError(t, l.Send(t.Context(), "x", channel.Raw, nil))
 		l.Cut(io.EOF)
 		for i := range maxNames - 1 {
-			books.out[fmt.Sprint(i)] = new(outBook)
+			books.out[bookKey{name: fmt.Sprint(i)}] = new(outBook)
 		}
 		require.Equal(t, record, books.Record())
 		l, _ = against(t, &Config{Books: books})
 		require.ErrorIs(t, l.Send(t.Context(), "one-more", channel.Raw, nil), channel.CodeLimit)
 		require.NoError(t, l.Send(t.Context(), "7", channel.Raw, nil))
-		require.Contains(t, books.out, "x")
+		require.Contains(t, books.out, bookKey{name: "x"})
 		l.Cut(io.EOF)
 	})
 }
@@ -156,8 +156,8 @@ func TestBooksMemory(t *testing.T) {
 	for i := range all {
 		b := NewBooks(false)
 		for i := range 2 * wire.MaxChannels {
-			b.inBook(fmt.Sprintf("%0*d", wire.MaxChannelName, i), 0)
-			b.out[fmt.Sprintf("%0*d", wire.MaxChannelName, i)] = new(outBook)
+			b.inBook(bookKey{name: fmt.Sprintf("%0*d", wire.MaxChannelName, i)}, 0)
+			b.out[bookKey{name: fmt.Sprintf("%0*d", wire.MaxChannelName, i)}] = new(outBook)
 		}
 		require.Len(t, b.in, wire.MaxChannels)
 		all[i] = b

@@ -21,6 +21,7 @@ type inRequest struct {
 	mu       sync.Mutex
 	handled  bool // a handler has it, and its ctx ends when the handler returns
 	answered bool
+	failed   bool          // the answer could not be sent
 	granted  chan struct{} // made when an answer is announced, closed when it is granted
 }
 
@@ -75,25 +76,35 @@ func (r *inRequest) Answer(ctx context.Context, enc channel.Encoding, body []byt
 	}
 	if cost > uint64(r.allowance) {
 		if err := r.awaitGrant(ctx, uint32(cost)); err != nil {
-			r.sendError(answerOf(err))
-			return err
+			return r.fail(err)
 		}
 	}
 	cutter := wire.CutAnswer(r.id, wire.EncodingFlags(uint8(enc)), body)
 	l.mu.Lock()
-	defer l.mu.Unlock()
 	if err := l.awaitRoom(ctx, &r.ch.answers, len(body)); err != nil {
-		l.answerErrorNow(r, answerOf(err))
-		return err
+		err = l.ungapped(err)
+		l.mu.Unlock()
+		return r.fail(err)
 	}
 	if err := l.queueBody(&r.ch.answers, &cutter, len(body)); err != nil {
-		l.release(r)
-		return err
+		err = l.ungapped(err)
+		l.mu.Unlock()
+		return r.fail(err)
 	}
+	defer l.mu.Unlock()
 	l.sched.answers++
 	l.release(r)
 	l.kick()
 	return nil
+}
+
+// fail tells the asker, if it can be told, that the answer that was claimed cannot be sent.
+func (r *inRequest) fail(err error) error {
+	r.mu.Lock()
+	r.failed = true
+	r.mu.Unlock()
+	r.sendError(answerOf(err))
+	return err
 }
 
 // awaitGrant announces a large answer and waits until the asker has room for it.
@@ -119,7 +130,9 @@ func (r *inRequest) awaitGrant(ctx context.Context, cost uint32) error {
 	case <-r.ctx.Done():
 		return context.Cause(r.ctx)
 	case <-l.ctx.Done():
-		return context.Cause(l.ctx)
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		return l.gone()
 	}
 }
 
@@ -132,18 +145,25 @@ func (r *inRequest) AnswerError(code channel.Code, text string) error {
 	return nil
 }
 
-// returned answers a request that its handler has left unanswered.
-func (r *inRequest) returned(err error) {
+// returned answers a request that its handler has left unanswered. If err is a failure that the asker is not told of, unheard says what it is, for the log.
+func (r *inRequest) returned(err error) (unheard string) {
 	if err == nil {
 		_ = r.Answer(r.ctx, channel.Raw, nil) // ErrAnswered is the usual case; a dead link has told the asker
-		return
+		return ""
 	}
 	if r.claim() {
 		r.sendError(answerOf(err))
-	} else {
-		r.link.cfg.Logger.Error("pysock: a handler failed after it had answered", "channel", r.ch.name,
-			"peer", r.link.cfg.Peer.Name, "error", err)
+		return ""
 	}
+	if r.ctx.Err() != nil || r.link.ctx.Err() != nil {
+		return "" // nobody waits for the answer any more: that is no failure of the handler's
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.failed {
+		return "pysock: a handler could not answer"
+	}
+	return "pysock: a handler failed after it had answered"
 }
 
 func (r *inRequest) sendError(e wire.ErrorBody) {

@@ -1,6 +1,7 @@
 package link
 
 import (
+	"cmp"
 	"crypto/rand"
 	"errors"
 	"slices"
@@ -29,13 +30,13 @@ type Books struct {
 	owner  *Link             // nil before the first, and when the last has gone
 	record [wire.IDSize]byte // our mark of them
 	next   [wire.IDSize]byte // the one that they will have when the next link begins them anew; zero if it does not
-	in     map[string]*inBook
+	in     map[bookKey]*inBook
 	full   bool              // in had no room for a name
 	heard  [wire.IDSize]byte // the other side's mark, from its last welcome
 	whole  bool              // nothing that was heard under that mark, or may have been before, is forgotten
 
 	// The owner's mu guards them as long as the owner is open; after that mu does.
-	out      map[string]*outBook
+	out      map[bookKey]*outBook
 	sent     uint64 // of what was before the books were begun anew last
 	hadTaken uint64
 }
@@ -47,9 +48,19 @@ const BooksMemory = 3 * wire.MaxChannels * 320
 // maxNames is how many names of this side's channels there may be in books that are not begun anew.
 const maxNames = 16 * wire.MaxChannels
 
+// bookKey is what a channel is known by from one link to the next.
+type bookKey struct {
+	kind wire.Kind
+	name string
+}
+
+func (k bookKey) compare(o bookKey) int {
+	return cmp.Or(strings.Compare(k.name, o.name), cmp.Compare(k.kind, o.kind))
+}
+
 // NewBooks makes the books of an instance that has sent and taken nothing. With keep, links that use them can Resend.
 func NewBooks(keep bool) *Books {
-	b := &Books{keep: keep, out: make(map[string]*outBook)}
+	b := &Books{keep: keep, out: make(map[bookKey]*outBook)}
 	rand.Read(b.record[:])
 	return b
 }
@@ -102,9 +113,9 @@ func (b *Books) Gap(err error, always bool) error {
 // Outstanding gives a Receipt of the last message of each channel that is Pending: to await them all is to flush, whatever links that takes.
 func (b *Books) Outstanding() (last []Receipt) {
 	defer b.lock()()
-	for name, o := range b.out {
+	for key, o := range b.out {
 		if o.pending() > 0 {
-			last = append(last, Receipt{name: name, book: o, number: o.next - 1})
+			last = append(last, Receipt{kind: key.kind, name: key.name, book: o, number: o.next - 1})
 		}
 	}
 	return last
@@ -139,19 +150,19 @@ func (b *Books) take(l *Link) (older, ahead *Link) {
 		b.beginAnew()
 		return older, ahead
 	}
-	var again []string
-	for name, o := range b.out {
+	var again []bookKey
+	for key, o := range b.out {
 		switch {
 		case o.pending() == 0:
 		case b.keep:
-			again = append(again, name)
+			again = append(again, key)
 		default:
 			o.giveUp()
 		}
 	}
-	slices.Sort(again)
-	for _, name := range again {
-		l.openOut(name, b.out[name]).gate = make(chan struct{})
+	slices.SortFunc(again, bookKey.compare)
+	for _, key := range again {
+		l.openOut(key, b.out[key]).gate = make(chan struct{})
 	}
 	return older, ahead
 }
@@ -164,7 +175,7 @@ func (b *Books) beginAnew() {
 		b.hadTaken += o.taken
 	}
 	b.record, b.next = b.next, none
-	b.in, b.full, b.out = nil, false, make(map[string]*outBook)
+	b.in, b.full, b.out = nil, false, make(map[bookKey]*outBook)
 }
 
 // release forgets an owner that has ended, so that books which are kept hold no link.
@@ -186,34 +197,40 @@ func (b *Books) pending() (n uint64) {
 
 // lossy are the names of the channels with messages that are pending. Call it as pending.
 func (b *Books) lossy() (names []string) {
-	for name, o := range b.out {
+	for key, o := range b.out {
 		if o.pending() > 0 {
-			names = append(names, name)
+			names = append(names, key.name)
 		}
 	}
-	return names
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 // Lossy are the channels of which the end of this link is the first to tell that messages may be lost; the *channel.GapError lists
-// those of earlier links too. Their order is random.
+// those of earlier links too. They are sorted.
 func (l *Link) Lossy() []string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.lossy
 }
 
-// gap makes the error that tells of what is not known to have been taken. Call it as pending.
+// gap makes the error that tells of what is not known to have been taken. What went to groups on a channel counts with the channel. Call it as pending.
 func (b *Books) gap(err error) *channel.GapError {
 	var inner *channel.GapError
 	if errors.As(err, &inner) {
 		err = inner.Err
 	}
 	g := &channel.GapError{Err: err, Sent: b.sent, Taken: b.hadTaken}
-	for name, o := range b.out {
+	sums := make(map[string]channel.ChannelGap)
+	for key, o := range b.out {
 		g.Sent += o.next
 		g.Taken += o.taken
-		if o.next > o.taken {
-			g.Channels = append(g.Channels, channel.ChannelGap{Channel: name, Sent: o.next, Taken: o.taken})
+		sum := sums[key.name]
+		sums[key.name] = channel.ChannelGap{Channel: key.name, Sent: sum.Sent + o.next, Taken: sum.Taken + o.taken}
+	}
+	for _, sum := range sums {
+		if sum.Sent > sum.Taken {
+			g.Channels = append(g.Channels, sum)
 		}
 	}
 	slices.SortFunc(g.Channels, func(a, b channel.ChannelGap) int { return strings.Compare(a.Channel, b.Channel) })
@@ -281,10 +298,10 @@ func (o *outBook) giveUp() {
 }
 
 // inBook finds the mark of a channel, or begins it: at the number that CHANNEL says, or at 0 if nothing of it can have been taken and forgotten. It is nil if there are too many.
-func (b *Books) inBook(name string, sequence uint64) *inBook {
+func (b *Books) inBook(key bookKey, sequence uint64) *inBook {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if in := b.in[name]; in != nil {
+	if in := b.in[key]; in != nil {
 		return in
 	}
 	if len(b.in) >= wire.MaxChannels {
@@ -292,12 +309,12 @@ func (b *Books) inBook(name string, sequence uint64) *inBook {
 		return nil
 	}
 	if b.in == nil {
-		b.in = make(map[string]*inBook)
+		b.in = make(map[bookKey]*inBook)
 	}
 	in := new(inBook)
 	if !b.whole {
 		in.mark.Store(sequence)
 	}
-	b.in[name] = in
+	b.in[key] = in
 	return in
 }

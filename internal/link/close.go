@@ -14,7 +14,8 @@ import (
 //
 // The error tells that something that was queued could not be written, or that the other side has not answered and messages are not known to have been taken: a
 // *channel.GapError then, with the numbers of when Close was called. It is nil if the other side has said CLOSE, or has taken all. Of a link
-// that had ended already it is why; of one that this side was ending, by a Kick or another Close, nil if that could write what it had to.
+// that had ended already it is why, but nil if the other side had closed with CodeClosed and nothing was lost; of one that this side was ending, by a Kick or another Close, nil if that could write what
+// it had to.
 func (l *Link) Close(code channel.Code, text string) error {
 	l.mu.Lock()
 	begins := l.state == stateOpen
@@ -28,15 +29,23 @@ func (l *Link) Close(code channel.Code, text string) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {
+	case orderly(l.err):
+		return nil
 	case !errors.Is(l.err, channel.ErrClosed):
 		return l.err
 	case begins && l.gap != nil && !l.remoteClosed:
 		// That CLOSE was written says nothing: a connection may keep what it takes until it is back, or lead nowhere.
 		g := *l.gap
-		g.Err = lostError(errCloseTimeout)
+		g.Err = lostError(l.unanswered)
 		return &g
 	}
 	return nil
+}
+
+// orderly reports whether the other side has closed without a reason to tell, and with nothing lost: who closes after that, or at the same time, has got what it wants.
+func orderly(err error) bool {
+	closed, ok := err.(*channel.CloseError)
+	return ok && closed.Code == channel.CodeClosed
 }
 
 // Cut ends the link at once, without a word to the other side. What it does not wait for is handlers; their ctx ends too.
@@ -65,10 +74,7 @@ func (l *Link) wakeAll() {
 		close(l.room)
 		l.room = nil
 	}
-	if l.receivers != nil {
-		close(l.receivers)
-		l.receivers = nil
-	}
+	l.wakeReceivers()
 	l.cancel(l.err)
 }
 
@@ -252,6 +258,9 @@ func (l *Link) cannotWrite(err error) {
 // lose notes err as the end of the link, if there is no other reason. It is one also for a Close of ours that
 // could not write what it had to. Call it with mu held.
 func (l *Link) lose(err error) {
+	if l.unanswered == nil {
+		l.unanswered = err
+	}
 	if l.err == nil || l.err == channel.ErrClosed && !l.wroteClose {
 		l.finish(lostError(err))
 	}

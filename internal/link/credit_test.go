@@ -269,7 +269,7 @@ func TestManyChannelsOpenAtOnce(t *testing.T) {
 		ca.writing = true // as while a write blocks
 		name := func(i int) string { return strings.Repeat("x", 120) + string(rune('一'+i)) }
 		for i := range 1000 {
-			_, err := ca.outChannel(name(i)) // as by Sends that wait
+			_, err := ca.outChannel(wire.KindApplication, name(i)) // as by Sends that wait
 			require.NoError(t, err)
 		}
 		ca.mu.Unlock()

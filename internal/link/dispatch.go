@@ -32,7 +32,7 @@ func (l *Link) arrived(m inMsg) {
 		if l.dispatch {
 			l.settle(ch)
 		}
-	case l.dispatch && !l.pulling:
+	case ch.kind == wire.KindService || l.dispatch && !l.pulling:
 		l.refuse(ch, wire.Reason{Code: wire.CodeNoHandler})
 		l.drop(m)
 	default:
@@ -100,8 +100,8 @@ func (l *Link) sweep() {
 
 // route looks the channel's handler up, if handlers have been registered since it last did. Call it with mu held.
 func (l *Link) route(ch *inChan) *channel.Route {
-	if v := l.cfg.Mux.Version() + 1; ch.routeKnown != v {
-		ch.route, ch.routeKnown = l.cfg.Mux.Route(ch.name), v
+	if v := ch.mux.Version() + 1; ch.routeKnown != v {
+		ch.route, ch.routeKnown = ch.mux.Route(ch.name), v
 		if ch.route != nil {
 			ch.handler = ch.route
 		}

@@ -21,10 +21,16 @@
 // messages follow from the totals of credit. So a message that is sent costs a counter, and one that is taken one atomic step on the channel's mark. When a link leaves its
 // open state, for whatever reason, it lets go of the books with what finish has found in them.
 //
+// # Kinds of channels
+//
+// A channel has a kind and a name, and each kind its own names: on the link, and in the Books. Services have a Mux of their own and never go to Receive; a message to a group is
+// for the application's channel of that name, and says itself who sent it. In all else they are channels like any.
+//
 // # Memory
 //
 // What the other side can make a link hold is bounded, also while it does not read what it is sent:
 //
+//   - what the other side says that it left out, by a count for each message that waits;
 //   - messages by their channels' credit, which beyond 64 KiB a channel comes from the link's pool, where the part of a large message stays until its
 //     handler has returned; of refused channels nothing is kept, nor of a link that this side has ended;
 //   - answers to us by what the requests brought, and a pool of their own;

@@ -20,7 +20,9 @@ func session() []byte {
 		wire.AppendSkip(nil, 1, 100), open(1), data(1, 500), wire.AppendWindow(nil, 2, 70000), empty(wire.TypeCancel, 5),
 		credit(1, 37, 70000), reason(wire.TypeRefuse, 1, 17), wire.AppendAnswer(nil, 1, 0, []byte("yes")),
 		empty(wire.TypeAccept, 2), data(2, 30), empty(wire.TypeEnd, 2), empty(wire.TypeEnd, 1), empty(wire.TypePing, 9),
-		chFrame(2, "nobody"), msgFrames(2, 40000), reason(wire.TypeStop, 2, 0), wire.AppendProgress(nil, 20),
+		wire.AppendGap(nil, 1, 7), wire.AppendGap(nil, 1, 1<<64-1), msgFrames(1, 1), wire.AppendChannel(nil, 2, 0, wire.KindService, "h"), reqFrames(2, 6, 1),
+		wire.AppendChannel(nil, 3, 0, wire.KindGroup, "h"), groupFrames(3, 40000),
+		chFrame(4, "nobody"), msgFrames(4, 40000), reason(wire.TypeStop, 2, 0), wire.AppendProgress(nil, 20),
 		reason(wire.TypeClose, 0, 0),
 	} {
 		b = append(b, f...)
@@ -39,7 +41,8 @@ func play(t *testing.T, b []byte) {
 		ln, err := ls.Listen("s")
 		require.NoError(t, err)
 		defer ln.Close()
-		l, r := against(t, &Config{Mux: &mux, Listeners: &ls, MaxMessage: maxMessage, OpenPipe: func(s *Stream, _ wire.PipeOpen) { s.Accept() }})
+		l, r := against(t, &Config{Mux: &mux, Listeners: &ls, MaxMessage: maxMessage, Services: &mux, GroupMessages: true,
+			OpenPipe: func(s *Stream, _ wire.PipeOpen) { s.Accept() }})
 		l.Run()
 		ours(t, l)
 		go func() { _, _ = io.Copy(io.Discard, r.conn) }()
@@ -74,6 +77,7 @@ func FuzzLink(f *testing.F) {
 func FuzzFrames(f *testing.F) {
 	f.Add([]byte{1, 1, 0, 2, 1, 5, 0x10, 1, 0, 0x12, 1, 9, 0x13, 1, 0})
 	f.Add([]byte{1, 1, 0, 1, 2, 1, 3, 1, 3, 4, 1, 9, 6, 1, 0, 5, 1, 1, 7, 1, 1})
+	f.Add([]byte{1, 0, 2, 0x0d, 0, 3, 12, 0, 9, 12, 0, 200, 0x0d, 0, 200, 2, 0, 2, 1, 1, 1, 2, 1, 3})
 	f.Add([]byte{8, 1, 3, 9, 1, 8, 11, 1, 0, 0x14, 2, 1, 0x15, 2, 1, 0x16, 2, 1})
 	f.Fuzz(func(t *testing.T, in []byte) {
 		var b []byte
@@ -84,16 +88,23 @@ func FuzzFrames(f *testing.F) {
 	})
 }
 
+// madeGroupMessage stands for a MESSAGE with a group head. No type has this number.
+const madeGroupMessage wire.Type = 0x0d
+
 func madeFrame(t wire.Type, id uint32, arg byte) []byte {
 	n := uint64(arg)
 	switch t {
 	case wire.TypeChannel:
-		return append(wire.AppendChannel(nil, id%8+1, n, "h")[:16], 'h'+arg)
+		return append(wire.AppendChannel(nil, id%8+1, n, wire.Kind(arg%wire.Kinds), "h")[:17], 'h'+arg/wire.Kinds)
 	case wire.TypeMessage:
 		if arg&1 == 1 {
 			return reqFrames(id%8+1, uint32(arg), int(arg)*300)
 		}
 		return msgFrames(id%8+1, int(arg)*300)
+	case madeGroupMessage:
+		return wire.AppendMessage(nil, id%8+1, 0, wire.MessageStart{}, append(crew.Append(nil), make([]byte, int(arg)*300)...))
+	case wire.TypeGap:
+		return wire.AppendGap(nil, id%8+1, (n+1)<<(id*4)|1)
 	case wire.TypeSkip:
 		return wire.AppendSkip(nil, id%8+1, n*300+1)
 	case wire.TypeAnnounce:

@@ -51,7 +51,7 @@ func TestGapNumbers(t *testing.T) {
 				synctest.Wait()
 				// 50000 is what is left of the announced total when smaller ones were sent of the rest.
 				l.mu.Lock()
-				ch := l.out["x"]
+				ch := l.out[wire.KindApplication]["x"]
 				ch.pushed += 50000
 				ch.credit.Sent += 50000
 				ch.credit.Allowed = 1 << 30

@@ -170,26 +170,39 @@ func (l *Link) handle(route *channel.Route, m inMsg) {
 		defer m.req.cancel(context.Canceled)
 		defer func() { _ = m.req.AnswerError(channel.CodeInternal, "") }() // is ErrAnswered unless the handler ended its goroutine
 	}
-	err, panicked := l.call(ctx, route.Handler, m)
+	err := l.call(ctx, route.Handler, m)
+	unheard := "pysock: a handler failed"
 	if m.req != nil {
-		m.req.returned(err)
-		return
+		unheard = m.req.returned(err)
 	}
-	if err != nil && !panicked {
-		l.cfg.Logger.Error("pysock: a handler failed", "channel", m.ch.name, "peer", l.cfg.Peer.Name, "error", err)
+	if err != nil {
+		l.failed(m, err, unheard)
 	}
 }
 
-// call calls the handler; a panic becomes an error and is logged with its stack.
-func (l *Link) call(ctx context.Context, h channel.Handler, m inMsg) (err error, panicked bool) {
+// call calls the handler; a panic becomes an error.
+func (l *Link) call(ctx context.Context, h channel.Handler, m inMsg) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			l.cfg.Logger.Error("pysock: a handler panicked", "channel", m.ch.name, "peer", l.cfg.Peer.Name,
-				"panic", fmt.Sprint(v), "stack", string(debug.Stack()))
-			err, panicked = &channel.Error{Code: channel.CodeInternal}, true
+			err = &channel.PanicError{Value: v, Stack: debug.Stack()}
 		}
 	}()
-	return h(ctx, l.cfg.From, m.msg), false
+	return h(ctx, l.cfg.From, m.msg)
+}
+
+// failed reports a handler's error to the mux's hook. Without one a panic is logged, and as unheard, if that is not empty, what
+// nobody else is told of.
+func (l *Link) failed(m inMsg, err error, unheard string) {
+	if m.ch.mux.Report(channel.ErrorEvent{Conn: l.cfg.From, Message: m.msg, Err: err}) {
+		return
+	}
+	var panicked *channel.PanicError
+	if errors.As(err, &panicked) {
+		l.cfg.Logger.Error("pysock: a handler panicked", "channel", m.ch.name, "peer", l.peerName(),
+			"panic", fmt.Sprint(panicked.Value), "stack", string(panicked.Stack))
+	} else if unheard != "" {
+		l.cfg.Logger.Error(unheard, "channel", m.ch.name, "peer", l.peerName(), "error", err)
+	}
 }
 
 // answerOf is what the asker is told of a handler's error.

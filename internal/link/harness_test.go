@@ -14,6 +14,7 @@ import (
 	"github.com/pysock/pysock/channel"
 	"github.com/pysock/pysock/internal/memnet"
 	"github.com/pysock/pysock/internal/wire"
+	"github.com/pysock/pysock/keys"
 )
 
 // pair makes two links over a connection in memory. They are cut when the test ends.
@@ -88,6 +89,9 @@ func (f frame) String() string {
 		return fmt.Sprintf("%s %d", s, n)
 	case wire.TypeProbe:
 		n, _ := wire.ParseProbe(f.p)
+		return fmt.Sprintf("%s %d", s, n)
+	case wire.TypeGap:
+		n, _ := wire.ParseGap(f.p)
 		return fmt.Sprintf("%s %d", s, n)
 	case wire.TypeSkip:
 		n, _ := wire.ParseSkip(f.p)
@@ -166,10 +170,28 @@ func (r *raw) eof() {
 
 // Frames that tests write.
 
-func chFrame(id uint32, name string) []byte { return wire.AppendChannel(nil, id, 0, name) }
+func chFrame(id uint32, name string) []byte {
+	return wire.AppendChannel(nil, id, 0, wire.KindApplication, name)
+}
 
 func msgFrames(id uint32, n int) []byte {
 	return wire.AppendMessage(nil, id, 0, wire.MessageStart{}, make([]byte, n))
+}
+
+// crew is the head of a group message.
+var crew = wire.GroupHead{Name: "alice", Key: aliceKey, Group: "crew"}
+
+var aliceKey = func() (b [wire.KeySize]byte) {
+	k, err := keys.NewPrivateKey(bytes.Repeat([]byte{7}, 32))
+	if err != nil {
+		panic(err)
+	}
+	copy(b[:], k.Public().Bytes())
+	return b
+}()
+
+func groupFrames(id uint32, n int) []byte {
+	return wire.AppendMessage(nil, id, 0, wire.MessageStart{}, append(crew.Append(nil), make([]byte, n)...))
 }
 
 func reqFrames(id, request uint32, n int) []byte {

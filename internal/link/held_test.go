@@ -158,7 +158,9 @@ func arrivedBytes(l *Link) (n int) {
 	for _, r := range l.requests {
 		n += len(r.part.b)
 	}
-	count(l.pulled.q)
+	for _, m := range l.pulled.q {
+		count([]inMsg{m.inMsg})
+	}
 	return n
 }
 

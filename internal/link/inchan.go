@@ -1,6 +1,7 @@
 package link
 
 import (
+	"math"
 	"sync/atomic"
 
 	"github.com/pysock/pysock/channel"
@@ -12,7 +13,9 @@ import (
 // inChan is a channel that the other side sends on.
 type inChan struct {
 	link  *Link
+	mux   *channel.Mux // of its kind; may be nil
 	id    uint32
+	kind  wire.Kind
 	name  string
 	first uint64 // the number that CHANNEL gave
 
@@ -21,12 +24,15 @@ type inChan struct {
 	next     uint64  // number of the next message that is not a request
 	known    uint64  // from which number on none had been taken from an earlier link when the channel was opened
 	book     *inBook // nil of a channel that was refused at once
+	gapped   bool    // a GAP has come, and since then no message that can be claimed
+	sender   *sender // of a group channel: that of its last message
 
 	// Guarded by link.bodies.
 	part    body // the message that is being put together
 	partMsg inMsg
 
 	refused atomic.Bool // set with link.mu held
+	gaps    gaps
 
 	// Atomic, so that taking a message needs no lock as long as nobody is to hear of it.
 	taken    atomic.Uint64 // with the bit frozen set when nothing may be taken any more
@@ -51,7 +57,8 @@ type inChan struct {
 	busy       bool          // a goroutine runs its handlers
 	batch      batch         // what that goroutine has taken from queue
 	limit      chan struct{} // as many as may run at once; owned by the goroutine that runs them, and outlives it
-	heldAt     uint64        // where link.pulled holds the channel's last message, plus one
+	firstAt    uint64        // where link.pulled holds the channel's first message; of no meaning if it holds none
+	heldAt     uint64        // where link.pulled holds the channel's last message, plus one; 0, or not above popped there, if it holds none
 }
 
 // inMsg is a message that has arrived, or credit that the sender skips (msg is nil), in its place among the messages.
@@ -68,41 +75,60 @@ func (m *inMsg) setNumber(n uint64) { m.msg.Missed = n }
 func (m *inMsg) number() uint64 { return m.msg.Missed }
 
 func (l *Link) onChannel(h wire.Header, p []byte) error {
-	sequence, name, err := wire.ParseChannel(p)
+	sequence, kind, name, err := wire.ParseChannel(p)
 	if err != nil {
 		return err
 	}
 	if err := keys.CheckChannel(name); err != nil {
 		return violated("channel name is not allowed")
 	}
+	if kind == wire.KindGroup && !l.cfg.GroupMessages {
+		return violated("a group channel from somebody who is no server")
+	}
 	if h.ID != uint32(len(l.in)+1) {
 		return violated("CHANNEL %d, want %d", h.ID, len(l.in)+1)
 	}
 	for _, ch := range l.in {
-		if ch.name == name {
+		if ch.kind == kind && ch.name == name {
 			return violated("channel %d has the name of channel %d", h.ID, ch.id)
 		}
 	}
-	ch := &inChan{link: l, id: h.ID, name: name, window: flow.NewWindow()}
+	ch := &inChan{link: l, mux: l.cfg.Mux, id: h.ID, kind: kind, name: name, window: flow.NewWindow()}
 	ch.answers.answers = true
 	ch.handleAll = func() { l.handleAll(ch) }
 	ch.allowed.Store(flow.Guaranteed)
 	ch.ordinary.Store(flow.Guaranteed)
 	ch.reportAt.Store(ch.window.ReportAt())
 	ch.next, ch.first = sequence, sequence
-	if len(l.in) < l.cfg.MaxChannels {
-		ch.book = l.books.inBook(name, sequence)
-	}
-	if ch.book != nil {
-		ch.known = ch.book.mark.Load()
-	}
+	no := l.admit(ch)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.in = append(l.in, ch)
 	if ch.book == nil {
-		l.refuse(ch, wire.Reason{Code: wire.CodeLimit, Text: "too many channels"})
+		l.refuse(ch, no)
 	}
 	return nil
+}
+
+// admit gives a channel that the other side opens its book, or says why it is refused at once.
+func (l *Link) admit(ch *inChan) (no wire.Reason) {
+	room := len(l.in)-l.rd.services < l.cfg.MaxChannels
+	if ch.kind == wire.KindService {
+		room = l.rd.services < l.cfg.MaxServices
+		l.rd.services++
+		ch.mux = l.cfg.Services
+		if ch.mux.Route(ch.name) == nil {
+			return wire.Reason{Code: wire.CodeNoHandler}
+		}
+	}
+	if room {
+		ch.book = l.books.inBook(bookKey{ch.kind, ch.name}, ch.first)
+	}
+	if ch.book == nil {
+		return wire.Reason{Code: wire.CodeLimit, Text: "too many channels"}
+	}
+	ch.known = ch.book.mark.Load()
+	return no
 }
 
 // inByFrame finds the channel that a frame is for. Only the reader adds channels, so it needs no lock.
@@ -162,12 +188,18 @@ func (ch *inChan) onFirst(h wire.Header, p []byte) error {
 		return violated("a message of cost %d came, %d are allowed", cost, most)
 	}
 	ch.received += cost
-	m, room, err := ch.begin(h, start)
+	var from *sender
+	if ch.kind == wire.KindGroup {
+		if from, first, err = ch.onGroupHead(h, first); err != nil {
+			return err
+		}
+	}
+	m, room, err := ch.begin(h, start, from)
 	if err != nil {
 		return err
 	}
 	if !h.Flags.Has(wire.FlagLast) {
-		ch.part.begin(room, first, int(start.Total))
+		ch.part.begin(room, first, int(start.Total)-from.size())
 		ch.partMsg = m
 		return nil
 	}
@@ -179,8 +211,8 @@ func (ch *inChan) onFirst(h wire.Header, p []byte) error {
 }
 
 // begin makes a message and room for its body. Of a channel that is refused no bodies are kept: the pool does not count them. Nor are those of messages that have
-// been taken already. room is nil then.
-func (ch *inChan) begin(h wire.Header, start wire.MessageStart) (m inMsg, room []byte, err error) {
+// been taken already. room is nil then. from is nil but for group channels.
+func (ch *inChan) begin(h wire.Header, start wire.MessageStart, from *sender) (m inMsg, room []byte, err error) {
 	l := ch.link
 	m = inMsg{ch: ch, cost: uint64(start.Total) + wire.MessageOverhead}
 	number, known := ch.next, false
@@ -189,10 +221,16 @@ func (ch *inChan) begin(h wire.Header, start wire.MessageStart) (m inMsg, room [
 		known = number < ch.known && ch.book.taken(number)
 	}
 	if !known && !ch.refused.Load() {
-		m.msg, room = newMessage(int(start.Total))
-		m.msg.Channel, m.msg.From, m.msg.Encoding = ch.name, l.cfg.Peer, channel.Encoding(h.Flags.Encoding())
+		m.msg, room = newMessage(int(start.Total) - from.size())
+		m.msg.Channel, m.msg.Encoding = ch.name, channel.Encoding(h.Flags.Encoding())
+		if from == nil {
+			m.msg.From = l.peer.Load()
+		} else {
+			m.msg.From, m.msg.Group = from.peer, from.group
+		}
 		if start.Request == 0 {
 			m.setNumber(number)
+			ch.gapped = false
 		}
 	}
 	if start.Request != 0 {
@@ -223,6 +261,7 @@ func (l *Link) refuse(ch *inChan, r wire.Reason) {
 		l.drop(m)
 	}
 	ch.queue, ch.spare = nil, nil
+	ch.gaps.take(math.MaxUint64, 0)
 	ch.window.Release(l.pool)
 	ch.report()
 	l.grantAnnounced()

@@ -68,7 +68,11 @@ func (m *inMsg) claim() bool {
 		return true
 	}
 	m.ch.link.reportSoon()
-	missed, fresh := m.ch.book.claim(m.number(), m.ch.first)
+	number := m.number()
+	missed, fresh := m.ch.book.claim(number, m.ch.first)
+	if m.ch.gaps.some.Load() && fresh {
+		missed = m.ch.gaps.take(number, missed)
+	}
 	m.msg.Missed = missed
 	return fresh
 }
@@ -186,7 +190,10 @@ func (l *Link) onSkip(h wire.Header, p []byte) error {
 	if err != nil {
 		return err
 	}
-	if ch.part.open || amount > ch.allowed.Load()-ch.received {
+	l.bodies.Lock()
+	within := ch.part.open
+	l.bodies.Unlock()
+	if within || amount > ch.allowed.Load()-ch.received {
 		return violated("SKIP of channel %d within a message or beyond its credit", h.ID)
 	}
 	ch.received += amount

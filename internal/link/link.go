@@ -13,7 +13,7 @@ import (
 	"github.com/pysock/pysock/internal/wire"
 )
 
-// maxQueued is how many bytes may wait to be written before Send and Write wait too. One message or write may go over it.
+// maxQueued is how many bytes may wait to be written by default.
 const maxQueued = 1 << 20
 
 // Config says what a link is for.
@@ -21,7 +21,7 @@ type Config struct {
 	// Initiator is set on the side that began the handshake below. It opens odd streams.
 	Initiator bool
 
-	// Peer is who is at the other end.
+	// Peer is who is at the other end, until SetPeer says otherwise.
 	Peer *channel.Peer
 
 	// From is what handlers get as the connection that a message came on.
@@ -29,6 +29,12 @@ type Config struct {
 
 	// Mux has the handlers; nil for none.
 	Mux *channel.Mux
+
+	// Services has the handlers of service channels, which Receive never gets. It is complete before the link begins; nil if the other side has none to ask.
+	Services *channel.Mux
+
+	// GroupMessages is set where the other side is a server, whose word is taken for who sent a message to a group. Else a group channel is a protocol error.
+	GroupMessages bool
 
 	// Listeners take the streams that the other side opens; nil for none.
 	Listeners *Listeners
@@ -45,6 +51,12 @@ type Config struct {
 
 	// MaxChannels is how many channels the other side may use, 0 for 256.
 	MaxChannels int
+
+	// MaxServices is how many service channels it may use beside these, 0 for 16.
+	MaxServices int
+
+	// MaxQueued is how many bytes may wait to be written before Send and Write wait too, 0 for 1 MiB. One message or write may go over it.
+	MaxQueued int
 
 	// MaxStreams is how many streams the other side may have open at once, 0 for 256.
 	MaxStreams int
@@ -69,6 +81,12 @@ func (c *Config) withDefaults() Config {
 	}
 	if d.MaxChannels == 0 {
 		d.MaxChannels = 256
+	}
+	if d.MaxServices == 0 {
+		d.MaxServices = 16
+	}
+	if d.MaxQueued == 0 {
+		d.MaxQueued = maxQueued
 	}
 	if d.MaxStreams == 0 {
 		d.MaxStreams = 256
@@ -95,6 +113,8 @@ type Link struct {
 	// waits for an answer.
 	answerPool *flow.Pool
 
+	peer atomic.Pointer[channel.Peer] // who is at the other end now
+
 	ctx    context.Context // done when the link is
 	cancel context.CancelCauseFunc
 
@@ -116,24 +136,25 @@ type Link struct {
 
 	bodies sync.Mutex // held by the reader while it puts a body together, and by who drops what is together so far
 
-	mu       sync.Mutex
-	sched    sched
-	pace     flow.Pace
-	writing  bool          // there is a writer goroutine
-	writer   func()        // l.write; a go statement that makes it anew allocates
-	drained  drains        // owned by the writer, or by who holds mu if there is none
-	writeErr error         // why nothing can be written any more
-	room     chan struct{} // closed and replaced when the queue has room again; nil while nobody waits
-	progress uint64        // what to tell with PROGRESS, as read when it became due
-	toldRead uint64        // what was told last
-	pong     uint32
-	pongDue  bool
+	mu         sync.Mutex
+	sched      sched
+	pace       flow.Pace
+	writing    bool          // there is a writer goroutine
+	writer     func()        // l.write; a go statement that makes it anew allocates
+	drained    drains        // owned by the writer, or by who holds mu if there is none
+	writeErr   error         // why nothing can be written any more
+	unanswered error         // what ended the connection, when it has
+	room       chan struct{} // closed and replaced when the queue has room again; nil while nobody waits
+	progress   uint64        // what to tell with PROGRESS, as read when it became due
+	toldRead   uint64        // what was told last
+	pong       uint32
+	pongDue    bool
 
 	state        state
 	end          error             // why the link is not open any more
 	err          error             // end, or the *channel.GapError about it
 	gap          *channel.GapError // what was not known to have been taken at the end; nil if all was
-	lossy        []string
+	lossy        []string          // the channels for which that is news: not told by the end of an earlier link
 	books        *Books
 	owns         bool // books.out is guarded by mu and this link's
 	closing      wire.Reason
@@ -143,7 +164,7 @@ type Link struct {
 	goodbye      chan struct{} // closed when there is no more to wait for before the connection is closed; nil while nobody waits
 	deadline     *time.Timer   // cuts a close that takes too long
 
-	out      map[string]*outChan
+	out      [wire.Kinds]map[string]*outChan
 	outByID  []*outChan
 	requests map[uint32]*outRequest // ours, not answered
 	lastReq  uint32
@@ -157,7 +178,7 @@ type Link struct {
 	dispatch   bool                  // Run was called: messages go to handlers
 	pulling    bool                  // Receive was called: what has no handler goes to it
 	pulled     pullQueue
-	receivers  chan struct{} // closed and replaced when a message can be received; nil while nobody waits
+	receivers  []*receiver   // those that wait
 	held       bool          // no handlers yet: those of an older link with the same books still run
 	ahead      *Link         // that link; nil if not held
 	displaced  chan struct{} // closed when a newer link takes this one's place while it is held; nil if it never was
@@ -191,7 +212,6 @@ func New(conn net.Conn, cfg *Config) *Link {
 		conn:     conn,
 		done:     make(chan struct{}),
 		pace:     flow.NewPace(),
-		out:      make(map[string]*outChan),
 		requests: make(map[uint32]*outRequest),
 		asked:    make(map[uint32]*inRequest),
 		streams:  make(map[uint32]endpoint),
@@ -200,6 +220,8 @@ func New(conn net.Conn, cfg *Config) *Link {
 	l.answerPool = flow.NewPool(uint64(l.cfg.MaxMessage))
 	l.writer = l.write
 	l.useRecords()
+	l.sched.most = l.cfg.MaxQueued
+	l.peer.Store(l.cfg.Peer)
 	l.nextStream = 2
 	if l.cfg.Initiator {
 		l.nextStream = 1
@@ -230,8 +252,12 @@ func (l *Link) Wait() {
 	l.books.release(l)
 }
 
-// Peer says who is at the other end.
-func (l *Link) Peer() *channel.Peer { return l.cfg.Peer }
+// Peer says who is at the other end, as SetPeer has said last.
+func (l *Link) Peer() *channel.Peer { return l.peer.Load() }
+
+// SetPeer says who is at the other end from now on: in messages and answers that come, in Peer, and in what is logged. It does not wait and takes no lock. The link keeps p,
+// which must not change any more; the key is the one that was proven.
+func (l *Link) SetPeer(p *channel.Peer) { l.peer.Store(p) }
 
 // failure is why the link cannot be used, for who sends messages; call it with mu held.
 func (l *Link) failure() error {

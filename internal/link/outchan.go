@@ -13,6 +13,7 @@ import (
 // outChan is a channel that this side sends on. The link's mu guards it.
 type outChan struct {
 	id     uint32
+	kind   wire.Kind
 	name   string
 	lane   lane
 	credit flow.Credit
@@ -22,6 +23,8 @@ type outChan struct {
 	costs costs         // what is under way
 	gate  chan struct{} // closed and nil when what the books kept has been sent again; others wait for that
 	again uint64        // number of the next message to send again
+	left  uint64        // messages that TrySend left out
+	told  uint64        // how many of them GAP has told of
 
 	refused chan struct{} // closed when the other side refused the channel
 	reason  wire.Reason   // why
@@ -38,7 +41,7 @@ type outChan struct {
 
 // appendControl opens the channel. It is control, so that numbers open in order.
 func (ch *outChan) appendControl(b []byte) []byte {
-	return wire.AppendChannel(b, ch.id, ch.begin, ch.name)
+	return wire.AppendChannel(b, ch.id, ch.begin, ch.kind, ch.name)
 }
 
 // wake wakes those who wait for the channel's credit to move. Call it with mu held.
@@ -81,9 +84,9 @@ func refused(name string, code channel.Code) error {
 	return &channel.Error{Code: code, Text: name, Remote: true}
 }
 
-// outChannel finds or opens the channel of a name. Call it with mu held.
-func (l *Link) outChannel(name string) (*outChan, error) {
-	if ch, ok := l.out[name]; ok {
+// outChannel finds or opens the channel of a kind and name. Call it with mu held.
+func (l *Link) outChannel(kind wire.Kind, name string) (*outChan, error) {
+	if ch, ok := l.out[kind][name]; ok {
 		return ch, nil
 	}
 	if err := keys.CheckChannel(name); err != nil {
@@ -92,22 +95,26 @@ func (l *Link) outChannel(name string) (*outChan, error) {
 	if len(l.outByID) >= wire.MaxChannels {
 		return nil, &channel.Error{Code: channel.CodeLimit, Text: fmt.Sprintf("a connection has at most %d channels", wire.MaxChannels)}
 	}
-	book := l.books.out[name]
+	key := bookKey{kind, name}
+	book := l.books.out[key]
 	if book == nil {
 		if len(l.books.out) >= maxNames {
 			return nil, &channel.Error{Code: channel.CodeLimit, Text: fmt.Sprintf("there were %d channels, with those of earlier connections", maxNames)}
 		}
 		book = new(outBook)
-		l.books.out[name] = book
+		l.books.out[key] = book
 	}
-	return l.openOut(name, book), nil
+	return l.openOut(key, book), nil
 }
 
 // openOut opens a channel. Call it with mu held, and with the books in hand.
-func (l *Link) openOut(name string, book *outBook) *outChan {
-	ch := &outChan{id: uint32(len(l.outByID) + 1), name: name, credit: flow.NewCredit(), refused: make(chan struct{}),
+func (l *Link) openOut(key bookKey, book *outBook) *outChan {
+	ch := &outChan{id: uint32(len(l.outByID) + 1), kind: key.kind, name: key.name, credit: flow.NewCredit(), refused: make(chan struct{}),
 		book: book, begin: book.first(), again: book.first()}
-	l.out[name] = ch
+	if l.out[key.kind] == nil {
+		l.out[key.kind] = make(map[string]*outChan)
+	}
+	l.out[key.kind][key.name] = ch
 	l.outByID = append(l.outByID, ch)
 	l.control(ch)
 	return ch

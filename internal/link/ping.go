@@ -3,6 +3,8 @@ package link
 import (
 	"context"
 	"time"
+
+	"github.com/pysock/pysock/channel"
 )
 
 // pings are the PINGs under way. The link's mu guards it. Several callers share one.
@@ -30,9 +32,17 @@ func (l *Link) Ping(ctx context.Context) (time.Duration, error) {
 		l.kick()
 	}
 	if err := l.await(ctx, p.waiting); err != nil {
-		return 0, err
+		return 0, l.ungapped(err)
 	}
 	return p.took, nil
+}
+
+// ungapped is err, but for a call that sends no message: if err is the link's end it tells of that alone, and not what became of messages. Call it with mu held.
+func (l *Link) ungapped(err error) error {
+	if gap, ok := err.(*channel.GapError); ok && (gap == l.err || gap == context.Cause(l.ctx)) {
+		return gap.Err
+	}
+	return err
 }
 
 func (l *Link) onPong(id uint32) {

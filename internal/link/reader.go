@@ -24,6 +24,8 @@ type readState struct {
 	total   uint64  // bytes of frames read
 	touched []*Link // other links that have relayed frames to write
 	closed  bool    // the other side's CLOSE has come
+
+	services int // service channels that the other side has opened
 }
 
 // protocolError is a breach of docs/protocol.md by the other side.
@@ -173,6 +175,8 @@ func (l *Link) frame(h wire.Header, p []byte) error {
 		return l.onAnnounce(h, p)
 	case wire.TypeSkip:
 		return l.onSkip(h, p)
+	case wire.TypeGap:
+		return l.onGap(h, p)
 	case wire.TypeRefuse:
 		return l.onRefuse(h, p)
 	case wire.TypeAnswerAnnounce:

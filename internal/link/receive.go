@@ -2,65 +2,39 @@ package link
 
 import (
 	"context"
+	"slices"
 
 	"github.com/pysock/pysock/channel"
+	"github.com/pysock/pysock/internal/wire"
 )
 
-// pullQueue holds, in the order of their arrival, the messages that Receive returns.
-type pullQueue struct {
-	q      []inMsg
-	head   int
-	popped uint64 // how many messages have left in all
-}
-
-func (p *pullQueue) push(m inMsg) {
-	p.q = append(p.q, m)
-	m.ch.heldAt = p.popped + uint64(len(p.q)-p.head)
-}
-
-// held is the last message of the channel that waits, nil if there is none.
-func (p *pullQueue) held(ch *inChan) *inMsg {
-	if ch.heldAt <= p.popped {
-		return nil
-	}
-	return &p.q[p.head+int(ch.heldAt-p.popped-1)]
-}
-
-func (p *pullQueue) pop() (inMsg, bool) {
-	if p.head == len(p.q) {
-		return inMsg{}, false
-	}
-	m := p.q[p.head]
-	p.q[p.head] = inMsg{}
-	p.head++
-	p.popped++
-	switch {
-	case p.head == len(p.q) && cap(p.q) > 64:
-		p.q, p.head = nil, 0
-	case p.head == len(p.q):
-		p.q, p.head = p.q[:0], 0
-	case p.head > 1024 && p.head > len(p.q)/2:
-		n := copy(p.q, p.q[p.head:])
-		clear(p.q[n:])
-		p.q, p.head = p.q[:n], 0
-	}
-	return m, true
-}
-
-// take empties the queue.
-func (p *pullQueue) take() []inMsg {
-	q := p.q[p.head:]
-	*p = pullQueue{popped: p.popped + uint64(len(q))}
-	return q
+// receiver is a Receive that waits.
+type receiver struct {
+	channels []string      // none: any
+	wake     chan struct{} // closed when a message of these can be received, or none will be any more
 }
 
 // pull queues a message for Receive. Call it with mu held.
 func (l *Link) pull(m inMsg) {
 	l.pulled.push(m)
-	if l.receivers != nil {
-		close(l.receivers)
-		l.receivers = nil
+	waiting := l.receivers[:0]
+	for _, r := range l.receivers {
+		if len(r.channels) == 0 || slices.Contains(r.channels, m.ch.name) {
+			close(r.wake)
+		} else {
+			waiting = append(waiting, r)
+		}
 	}
+	clear(l.receivers[len(waiting):])
+	l.receivers = waiting
+}
+
+// wakeReceivers wakes all that wait. Call it with mu held.
+func (l *Link) wakeReceivers() {
+	for _, r := range l.receivers {
+		close(r.wake)
+	}
+	l.receivers = nil
 }
 
 // Pull lets messages of channels that have no handler wait for Receive from now on, and those of channels that have one go there, as Receive does.
@@ -74,10 +48,11 @@ func (l *Link) Pull() {
 	}
 }
 
-// Receive waits for the next message of a channel that has no handler; those of channels that have one go there from now on, as
-// after Run. After the other side has closed, or the connection was lost, it first returns what had arrived; after a Close
-// of this side it returns channel.ErrClosed.
-func (l *Link) Receive(ctx context.Context) (*channel.Message, error) {
+// Receive waits for the next message of a channel that has no handler, and of one of these channels, if any are named; those of channels that have a handler go there from now on, as
+// after Run. What waits on others delays nobody: each channel has credit of its own. Of several that wait for the same channel one gets the message, and no two the same.
+//
+// After the other side has closed, or the connection was lost, it first returns what had arrived; after a Close of this side it returns channel.ErrClosed.
+func (l *Link) Receive(ctx context.Context, channels ...string) (*channel.Message, error) {
 	l.Pull()
 	l.mu.Lock()
 	for {
@@ -86,7 +61,7 @@ func (l *Link) Receive(ctx context.Context) (*channel.Message, error) {
 			l.mu.Unlock()
 			return nil, channel.ErrClosed
 		}
-		m, ok := l.pulled.pop()
+		m, ok := l.nextPulled(channels)
 		if ok {
 			due, open := m.ch.took(m.cost)
 			given := open && m.claim() // with mu held, so that it is in order
@@ -105,16 +80,34 @@ func (l *Link) Receive(ctx context.Context) (*channel.Message, error) {
 			defer l.mu.Unlock()
 			return nil, l.failure()
 		}
-		if l.receivers == nil {
-			l.receivers = make(chan struct{})
-		}
-		wake := l.receivers
+		r := &receiver{channels: slices.Clone(channels), wake: make(chan struct{})}
+		l.receivers = append(l.receivers, r)
 		l.mu.Unlock()
 		select {
-		case <-wake:
+		case <-r.wake:
 		case <-ctx.Done():
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			l.receivers = slices.DeleteFunc(l.receivers, func(x *receiver) bool { return x == r })
 			return nil, context.Cause(ctx)
 		}
 		l.mu.Lock()
 	}
+}
+
+// nextPulled takes the message that came first of those of the channels, or of all. Call it with mu held.
+func (l *Link) nextPulled(channels []string) (inMsg, bool) {
+	if len(channels) == 0 {
+		return l.pulled.pop()
+	}
+	var first *inChan
+	for _, ch := range l.in {
+		if ch.kind != wire.KindService && l.pulled.holds(ch) && (first == nil || ch.firstAt < first.firstAt) && slices.Contains(channels, ch.name) {
+			first = ch
+		}
+	}
+	if first == nil {
+		return inMsg{}, false
+	}
+	return l.pulled.popOf(first), true
 }

@@ -24,3 +24,11 @@ func (l *Link) reportTaken() {
 	}
 	l.kick()
 }
+
+// peerName is for logs.
+func (l *Link) peerName() string {
+	if p := l.peer.Load(); p != nil {
+		return p.Name
+	}
+	return ""
+}

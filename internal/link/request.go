@@ -36,6 +36,15 @@ type outRequest struct {
 // Request sends a request and waits for its one answer. The error is an *channel.Error if the answer is one; when ctx ends, the other
 // side is told, and the error is ctx's cause; when the link ends, the error is why.
 func (l *Link) Request(ctx context.Context, name string, enc channel.Encoding, body []byte) (*channel.Message, error) {
+	return l.request(ctx, wire.KindApplication, name, enc, body)
+}
+
+// RequestService is Request on a service channel, with a CBOR body: it asks the other side itself and not its application.
+func (l *Link) RequestService(ctx context.Context, name string, body []byte) (*channel.Message, error) {
+	return l.request(ctx, wire.KindService, name, channel.CBOR, body)
+}
+
+func (l *Link) request(ctx context.Context, kind wire.Kind, name string, enc channel.Encoding, body []byte) (*channel.Message, error) {
 	if err := checkEncoding(enc); err != nil {
 		return nil, err
 	}
@@ -46,16 +55,16 @@ func (l *Link) Request(ctx context.Context, name string, enc channel.Encoding, b
 		return nil, err
 	}
 	start := wire.MessageStart{Request: r.id, Allowance: answerAllowance}
-	if err := l.send(ctx, name, &outMsg{flags: wire.FlagRequest | wire.EncodingFlags(uint8(enc)), start: start, body: body}); err != nil {
+	if err := l.send(ctx, kind, name, &outMsg{flags: wire.FlagRequest | wire.EncodingFlags(uint8(enc)), start: start, body: body}); err != nil {
 		l.mu.Lock()
+		defer l.mu.Unlock()
 		l.forgetRequest(r)
-		l.mu.Unlock()
-		return nil, err
+		return nil, l.ungapped(err)
 	}
 	select {
 	case <-r.done:
 	case <-ctx.Done():
-		if l.cancelRequest(r, name) {
+		if l.cancelRequest(r, kind, name) {
 			return nil, context.Cause(ctx)
 		}
 		<-r.done
@@ -63,7 +72,7 @@ func (l *Link) Request(ctx context.Context, name string, enc channel.Encoding, b
 	if r.err != nil {
 		return nil, r.err
 	}
-	r.answer.Channel, r.answer.From = name, l.cfg.Peer
+	r.answer.Channel, r.answer.From = name, l.peer.Load()
 	return r.answer, nil
 }
 
@@ -80,7 +89,7 @@ func (l *Link) newRequest(ctx context.Context) (*outRequest, error) {
 			l.reqFree = make(chan struct{})
 		}
 		if err := l.await(ctx, l.reqFree); err != nil {
-			return nil, err
+			return nil, l.ungapped(err)
 		}
 	}
 	for {
@@ -112,7 +121,7 @@ func (l *Link) forgetRequest(r *outRequest) {
 
 // cancelRequest tells the other side that nobody waits for the answer any more. It reports false if the answer is there. CANCEL goes the way
 // of the request: ahead of it, it would be one for no request.
-func (l *Link) cancelRequest(r *outRequest, name string) bool {
+func (l *Link) cancelRequest(r *outRequest, kind wire.Kind, name string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	select {
@@ -123,7 +132,7 @@ func (l *Link) cancelRequest(r *outRequest, name string) bool {
 	r.canceled = true
 	if l.state == stateOpen {
 		var b [wire.HeaderSize]byte
-		l.sched.push(&l.out[name].lane, wire.AppendEmpty(b[:0], wire.TypeCancel, r.id), nil)
+		l.sched.push(&l.out[kind][name].lane, wire.AppendEmpty(b[:0], wire.TypeCancel, r.id), nil)
 		l.kick()
 	}
 	return true

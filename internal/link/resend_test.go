@@ -19,7 +19,7 @@ func keptLines(r *raw) (got []string) {
 	for _, f := range r.read() {
 		switch f.Type {
 		case wire.TypeChannel:
-			n, name, _ := wire.ParseChannel(f.p)
+			n, _, name, _ := wire.ParseChannel(f.p)
 			got = append(got, fmt.Sprintf("%s from %d", name, n))
 		case wire.TypeMessage:
 			got = append(got, fmt.Sprintf("%d: %d encoding %d", f.ID, len(f.p), f.Flags.Encoding()))
@@ -62,7 +62,7 @@ func TestResend(t *testing.T) {
 		require.NoError(t, <-sent)
 		frames := keptLines(r)
 		require.ElementsMatch(t, []string{"2: 2 encoding 0", "2: 3 encoding 0", "1: 5 encoding 2", "2: 50 encoding 0", "2: 68 encoding 0"}, frames)
-		require.Equal(t, []byte("abcde"), books.out["x"].at(0).body, "a copy")
+		require.Equal(t, []byte("abcde"), books.out[bookKey{name: "x"}].at(0).body, "a copy")
 		r.write(credit(1, 37, 70000), credit(2, 34+35+82+92, 70000), credit(3, 39, 70000))
 		require.NoError(t, <-sent)
 		require.False(t, books.Pending())
@@ -84,7 +84,7 @@ func TestResendAgain(t *testing.T) {
 		var taken uint64
 		for i := range 3 {
 			l, r := againstOver(t, memnet.Config{Buffer: 1 << 20}, &Config{Books: books})
-			require.Equal(t, uint64(i*5), l.out["x"].begin)
+			require.Equal(t, uint64(i*5), l.out[wire.KindApplication]["x"].begin)
 			done := make(chan error, 1)
 			go func() { done <- l.Resend(ctx) }()
 			synctest.Wait()
@@ -98,7 +98,7 @@ func TestResendAgain(t *testing.T) {
 			r.conn.Cut()
 			<-l.Done()
 			require.NoError(t, <-done)
-			require.Equal(t, uint64((i+1)*5), books.out["x"].taken)
+			require.Equal(t, uint64((i+1)*5), books.out[bookKey{name: "x"}].taken)
 		}
 	})
 }
@@ -129,7 +129,7 @@ func TestResendWaits(t *testing.T) {
 		synctest.Wait()
 		r.write(credit(1, 32, 200000))
 		require.NoError(t, <-sent)
-		require.Equal(t, uint64(100064), l.out["x"].pushed, "nothing was sent twice")
+		require.Equal(t, uint64(100064), l.out[wire.KindApplication]["x"].pushed, "nothing was sent twice")
 		l.Cut(io.ErrUnexpectedEOF)
 
 		l, _ = against(t, &Config{Books: books, PeerMaxMessage: 70000})

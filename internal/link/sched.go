@@ -39,6 +39,7 @@ const maxControl = 1024
 type sched struct {
 	head, tail *lane // active lanes, whose turn it is first
 	control    []controller
+	most       int  // how many bytes may wait before others do; set when it is made
 	queued     int  // bytes in all lanes
 	relayed    int  // of them, bytes that come from other links
 	answers    int  // answers that have not left
@@ -51,7 +52,7 @@ func (s *sched) idle() bool { return s.head == nil && len(s.control) == 0 }
 // would keep everybody else out. Something small goes onto an empty lane in any case: it waits for its turn there, and
 // not for those who fill the queue.
 func (s *sched) full(f *lane, n int) bool {
-	return s.queued-s.relayed >= maxQueued && (f == nil || f.q.size > 0 || n > largeBody)
+	return s.queued-s.relayed >= s.most && (f == nil || f.q.size > 0 || n > largeBody)
 }
 
 // activate gives f its turns, if it has something to send.

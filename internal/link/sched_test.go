@@ -68,7 +68,7 @@ func TestSmallMessageDoesNotWaitForRoom(t *testing.T) {
 
 // What others relay to a link does not keep its own senders out.
 func TestRelayedBytesTakeNoRoom(t *testing.T) {
-	var s sched
+	s := sched{most: maxQueued}
 	relayed, own := lane{relay: &relayEnd{}}, lane{}
 	s.push(&relayed, data(1, 2*maxQueued), nil)
 	s.push(&own, msgFrames(1, 10), nil)

@@ -18,7 +18,7 @@ func (l *Link) Send(ctx context.Context, name string, enc channel.Encoding, body
 	if err := checkEncoding(enc); err != nil {
 		return err
 	}
-	return l.send(ctx, name, &outMsg{flags: wire.EncodingFlags(uint8(enc)), body: body})
+	return l.send(ctx, wire.KindApplication, name, &outMsg{flags: wire.EncodingFlags(uint8(enc)), body: body})
 }
 
 // outMsg is a message to be sent.
@@ -26,12 +26,13 @@ type outMsg struct {
 	flags wire.Flags
 	start wire.MessageStart // of a request
 	body  []byte
+	left  uint64   // what the channel had left out when it was to be sent
 	again bool     // the books have it
 	acked *Receipt // to be filled in, for a sender who will wait until it is taken; nil for others
 }
 
 // send sends a message when what the books have of its channel has been sent again.
-func (l *Link) send(ctx context.Context, name string, m *outMsg) error {
+func (l *Link) send(ctx context.Context, kind wire.Kind, name string, m *outMsg) error {
 	if cost := uint64(len(m.body)) + wire.MessageOverhead; cost > uint64(l.cfg.PeerMaxMessage) {
 		return tooLarge(len(m.body), l.cfg.PeerMaxMessage)
 	}
@@ -40,10 +41,11 @@ func (l *Link) send(ctx context.Context, name string, m *outMsg) error {
 	if l.state != stateOpen {
 		return l.failure()
 	}
-	ch, err := l.outChannel(name)
+	ch, err := l.outChannel(kind, name)
 	if err != nil {
 		return err
 	}
+	m.left = ch.left
 	if ch.gate != nil {
 		if err := l.awaitGate(ctx, ch); err != nil {
 			return err
@@ -71,6 +73,12 @@ func (l *Link) transmit(ctx context.Context, ch *outChan, m *outMsg) error {
 		}
 		waited = true
 	}
+	return l.queueReserved(ch, m, at, waited)
+}
+
+// queueReserved queues a message whose credit is reserved behind the total at, when its turn comes. Call it with mu held.
+func (l *Link) queueReserved(ch *outChan, m *outMsg, at uint64, waited bool) error {
+	cost := uint64(len(m.body)) + wire.MessageOverhead
 	if err := l.awaitTurn(ch, at); err != nil {
 		return err
 	}
@@ -81,6 +89,9 @@ func (l *Link) transmit(ctx context.Context, ch *outChan, m *outMsg) error {
 		if kept, err = l.keep(m.body); err != nil {
 			return err
 		}
+	}
+	if m.left > ch.told && plain {
+		l.tellLeft(ch, m.left)
 	}
 	cutter := wire.CutMessage(ch.id, m.flags, m.start, m.body)
 	if err := l.queueBody(&ch.lane, &cutter, len(m.body)); err != nil {
@@ -100,7 +111,7 @@ func (l *Link) transmit(ctx context.Context, ch *outChan, m *outMsg) error {
 	}
 	ch.costs.add(cost, kind)
 	if m.acked != nil {
-		*m.acked = Receipt{name: ch.name, book: ch.book, number: ch.book.next - 1, ch: ch, total: ch.pushed}
+		*m.acked = Receipt{kind: ch.kind, name: ch.name, book: ch.book, number: ch.book.next - 1, ch: ch, total: ch.pushed}
 		l.want(ch, ch.pushed)
 	}
 	l.moved(ch)

@@ -24,7 +24,7 @@ func numberedFrames(id uint32, from, to uint64) (b []byte) {
 }
 
 func seqFrame(id uint32, sequence uint64, name string) []byte {
-	return wire.AppendChannel(nil, id, sequence, name)
+	return wire.AppendChannel(nil, id, sequence, wire.KindApplication, name)
 }
 
 func number(m *channel.Message) uint64 { return binary.BigEndian.Uint64(m.Body) }
@@ -183,7 +183,7 @@ func TestNumbersGoOn(t *testing.T) {
 			got := make(map[string]uint64)
 			for _, f := range r.read() {
 				if f.Type == wire.TypeChannel {
-					n, name, err := wire.ParseChannel(f.p)
+					n, _, name, err := wire.ParseChannel(f.p)
 					require.NoError(t, err)
 					got[name] = n
 				}
@@ -204,4 +204,76 @@ func TestNumbersGoOn(t *testing.T) {
 		}
 		last.Cut(io.ErrUnexpectedEOF)
 	})
+}
+
+// Each kind of channel has numbers of its own, on each side; what was lost of several kinds of one name is told under that name.
+func TestKindsHaveNumbersOfTheirOwn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ours, theirs := NewBooks(true), NewBooks(false)
+		for round := range uint64(3) {
+			ca, cb := memnet.Pipe(memnet.Config{})
+			a := start(t, ca, "b", &Config{Initiator: true, Books: ours})
+			b := start(t, cb, "a", &Config{Books: theirs, GroupMessages: true})
+			b.Pull()
+			require.NoError(t, a.Resend(t.Context()))
+			require.NoError(t, a.SendGroup(t.Context(), crew, "x", channel.Raw, []byte{byte(round)}))
+			require.NoError(t, a.Send(t.Context(), "x", channel.Raw, []byte{byte(round)}))
+			for range 2 {
+				m, err := b.Receive(t.Context(), "x")
+				require.NoError(t, err)
+				require.Zero(t, m.Missed)
+				require.Equal(t, []byte{byte(round)}, m.Body)
+			}
+			require.NoError(t, a.Flush(t.Context()))
+			synctest.Wait()
+			require.Equal(t, round+1, theirs.in[bookKey{wire.KindGroup, "x"}].mark.Load())
+			require.Equal(t, round+1, theirs.in[bookKey{wire.KindApplication, "x"}].mark.Load())
+			b.Cut(channel.ErrClosed)
+			<-a.Done()
+		}
+	})
+	for _, keep := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			books := NewBooks(keep)
+			l, r := against(t, &Config{Initiator: true, Books: books})
+			for i := range 3 {
+				require.NoError(t, l.SendGroup(t.Context(), crew, "x", channel.Raw, make([]byte, i)))
+			}
+			require.NoError(t, l.Send(t.Context(), "x", channel.Raw, nil))
+			require.NoError(t, l.SendGroup(t.Context(), crew, "y", channel.Raw, nil))
+			r.lines()
+			r.write(credit(1, 32+uint64(crew.Size()), 70000))
+			synctest.Wait()
+			r.conn.Cut()
+			<-l.Done()
+			var gap *channel.GapError
+			require.ErrorAs(t, context.Cause(l.Context()), &gap)
+			require.Equal(t, []channel.ChannelGap{{Channel: "x", Sent: 4, Taken: 1}, {Channel: "y", Sent: 1, Taken: 0}}, gap.Channels)
+			require.Equal(t, []string{"x", "y"}, l.Lossy())
+			if keep {
+				require.Len(t, books.Outstanding(), 3)
+				l, r = against(t, &Config{Initiator: true, Books: books})
+				require.NoError(t, l.Resend(t.Context()))
+				n, size := 0, crew.Size()
+				for _, f := range r.read() {
+					if f.Type == wire.TypeMessage {
+						n += len(f.p)
+					}
+				}
+				require.Equal(t, 1+2+3*size, n, "with their heads")
+				flushed := make(chan error, 1)
+				go func() {
+					for _, receipt := range books.Outstanding() {
+						if err := l.AwaitTaken(t.Context(), receipt); err != nil {
+							flushed <- err
+						}
+					}
+					flushed <- nil
+				}()
+				synctest.Wait()
+				r.write(credit(1, 32, 70000), credit(2, 64+3+2*uint64(size), 70000), credit(3, 32+uint64(size), 70000))
+				require.NoError(t, <-flushed)
+			}
+		})
+	}
 }

@@ -204,7 +204,7 @@ func (s *Stream) stopDeadlines() {
 func (s *Stream) Name() string { return s.name }
 
 // Peer is who is at the other end.
-func (s *Stream) Peer() channel.Peer { return *s.link.cfg.Peer }
+func (s *Stream) Peer() channel.Peer { return *s.link.peer.Load() }
 
 // Link is the link that the stream is of.
 func (s *Stream) Link() *Link { return s.link }
@@ -213,7 +213,7 @@ func (s *Stream) Link() *Link { return s.link }
 func (s *Stream) LocalAddr() net.Addr { return Addr{Stream: s.name} }
 
 // RemoteAddr names the peer and the stream.
-func (s *Stream) RemoteAddr() net.Addr { return Addr{Peer: s.link.cfg.Peer.Name, Stream: s.name} }
+func (s *Stream) RemoteAddr() net.Addr { return Addr{Peer: s.link.peerName(), Stream: s.name} }
 
 // SetDeadline sets both deadlines.
 func (s *Stream) SetDeadline(t time.Time) error {

@@ -79,6 +79,12 @@ func TestViolations(t *testing.T) {
 		"skip beyond":                  append(c1, wire.AppendSkip(nil, 1, 65537)...),
 		"skip within a message":        append(append(c1, large(1, 50000, 1)...), wire.AppendSkip(nil, 1, 1)...),
 		"skip of nothing":              append(c1, uint64Frame(wire.TypeSkip, 1, 0)...),
+		"no such kind":                 append(wire.Header{Type: wire.TypeChannel, Len: 10, ID: 1}.Append(nil), 0, 0, 0, 0, 0, 0, 0, 0, 3, 'h'),
+		"group channel of a client":    wire.AppendChannel(nil, 1, 0, wire.KindGroup, "h"),
+		"service channel name twice":   append(wire.AppendChannel(nil, 1, 0, wire.KindService, "h"), wire.AppendChannel(nil, 2, 0, wire.KindService, "h")...),
+		"gap for no channel":           wire.AppendGap(nil, 1, 5),
+		"gap within a message":         append(append(c1, large(1, 50000, 1)...), wire.AppendGap(nil, 1, 1)...),
+		"gap of nothing":               append(c1, uint64Frame(wire.TypeGap, 1, 0)...),
 		"announce for no channel":      wire.AppendAnnounce(nil, 1, 70000),
 		"announce beyond max message":  append(c1, wire.AppendAnnounce(nil, 1, 1<<20+1)...),
 		"announce small":               append(c1, byte(wire.TypeAnnounce), 0, 0, 4, 0, 0, 0, 1, 0, 0, 0, 9),
@@ -191,7 +197,7 @@ func TestFramesAfterCloseAreIgnored(t *testing.T) {
 // channelNumber is a CHANNEL frame that the encoder would refuse to make for a number that is too high.
 func channelNumber(i uint32) []byte {
 	name := "c" + string(rune('a'+i%26)) + string(rune('a'+i/26%26)) + string(rune('a'+i/676))
-	b := wire.AppendChannel(nil, 1, 0, name)
+	b := wire.AppendChannel(nil, 1, 0, wire.KindApplication, name)
 	binary.BigEndian.PutUint32(b[4:], i)
 	return b
 }

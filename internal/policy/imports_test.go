@@ -25,6 +25,8 @@ var layers = []layer{
 	{path: "internal/memnet", standard: true},
 	{path: "internal/policy", standard: true},
 	{path: "internal/stranger"},
+	{path: "internal/tutorial"},
+	{path: "internal/parity"},
 	{path: "internal/tty", imports: []string{"internal/text"}},
 
 	{path: "keys"},
@@ -45,7 +47,7 @@ var layers = []layer{
 	{path: "cmd/...", imports: []string{
 		"keys", "secure", "channel", "client", "server", "internal/tty", "internal/text", "cmd/internal/...",
 	}},
-	{path: "examples/...", imports: []string{"keys", "secure", "channel", "client", "server"}},
+	{path: "examples/...", imports: []string{"keys", "secure", "channel", "client", "server", "examples/internal/..."}},
 }
 
 // refusedImports are packages that code outside tests has no business with, and why.

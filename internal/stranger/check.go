@@ -42,7 +42,7 @@ func (f *frame) checkID() bool {
 		return true
 	case frameProgress, frameClose:
 		return f.id == 0
-	case frameChannel, frameMessage, frameSkip, frameAnnounce, frameCredit, frameProbe, frameRefuse:
+	case frameChannel, frameMessage, frameSkip, frameAnnounce, frameCredit, frameProbe, frameRefuse, frameGap:
 		return 1 <= f.id && f.id <= mostChannels
 	}
 	return f.id != 0
@@ -52,9 +52,9 @@ func (f *frame) parsePayload(c *cursor) bool {
 	all := func() []byte { return c.take(len(c.rest)) }
 	switch f.kind {
 	case frameChannel:
-		f.number = c.u64()
+		f.number, f.of = c.u64(), byte(c.u8())
 		f.name = string(all())
-		return f.number < 1<<63 && checkChannel(f.name) == nil
+		return f.number < 1<<63 && f.of <= kindGroup && checkChannel(f.name) == nil
 	case frameOpen:
 		if !f.has(flagPipe) {
 			f.name = string(all())
@@ -67,7 +67,7 @@ func (f *frame) parsePayload(c *cursor) bool {
 	case frameData:
 		f.body = all()
 		return len(f.body) > 0
-	case frameSkip:
+	case frameSkip, frameGap:
 		f.number = c.u64()
 		return f.number > 0
 	case frameProbe, frameWindow, frameProgress:

@@ -17,6 +17,7 @@ const (
 	frameAnswerAnnounce = 0x09
 	frameAnswerGrant    = 0x0a
 	frameCancel         = 0x0b
+	frameGap            = 0x0c
 	frameOpen           = 0x10
 	frameAccept         = 0x11
 	frameData           = 0x12
@@ -28,6 +29,10 @@ const (
 	framePing           = 0x21
 	framePong           = 0x22
 	frameClose          = 0x23
+
+	kindApplication = 0
+	kindService     = 1
+	kindGroup       = 2
 
 	flagFirst    = 0x01
 	flagLast     = 0x02
@@ -49,6 +54,7 @@ type frame struct {
 	id          uint32
 
 	name               string       // CHANNEL, OPEN
+	of                 byte         // CHANNEL: the channel's kind
 	pipe               *PipeContext // OPEN with PIPE
 	request, allowance uint32       // MESSAGE with REQUEST
 	total              uint32       // first of MESSAGE and ANSWER: length of the whole body
@@ -57,7 +63,7 @@ type frame struct {
 	text               string
 	cost               uint32 // ANNOUNCE, ANSWER-ANNOUNCE
 	taken              uint64 // CREDIT
-	number             uint64 // CHANNEL: sequence; CREDIT: allowed; SKIP: amount; PROBE, WINDOW, PROGRESS: total
+	number             uint64 // CHANNEL: sequence; CREDIT: allowed; SKIP: amount; GAP: count; PROBE, WINDOW, PROGRESS: total
 }
 
 func (f *frame) has(flag byte) bool { return f.flags&flag != 0 }
@@ -96,7 +102,7 @@ func (f *frame) payload() []byte {
 	u32, u64 := binary.BigEndian.AppendUint32, binary.BigEndian.AppendUint64
 	switch f.kind {
 	case frameChannel:
-		return append(u64(nil, f.number), f.name...)
+		return append(append(u64(nil, f.number), f.of), f.name...)
 	case frameOpen:
 		if f.pipe == nil {
 			return []byte(f.name)
@@ -118,7 +124,7 @@ func (f *frame) payload() []byte {
 		return append(b, f.body...)
 	case frameData:
 		return f.body
-	case frameSkip, frameProbe, frameWindow, frameProgress:
+	case frameSkip, frameGap, frameProbe, frameWindow, frameProgress:
 		return u64(nil, f.number)
 	case frameCredit:
 		return u64(u64(nil, f.taken), f.number)

@@ -9,6 +9,7 @@ import (
 
 type vectorFields struct {
 	Name                      string
+	Kind                      byte
 	Pipe                      hexBytes
 	Opener, Target            string
 	Request, Allowance, Total uint32
@@ -22,13 +23,13 @@ type vectorFields struct {
 
 var kinds = map[string]byte{
 	"CHANNEL": 1, "MESSAGE": 2, "SKIP": 3, "ANNOUNCE": 4, "CREDIT": 5, "PROBE": 6, "REFUSE": 7, "ANSWER": 8,
-	"ANSWER-ANNOUNCE": 9, "ANSWER-GRANT": 10, "CANCEL": 11, "OPEN": 16, "ACCEPT": 17, "DATA": 18, "END": 19,
+	"ANSWER-ANNOUNCE": 9, "ANSWER-GRANT": 10, "CANCEL": 11, "GAP": 12, "OPEN": 16, "ACCEPT": 17, "DATA": 18, "END": 19,
 	"RESET": 20, "STOP": 21, "WINDOW": 22, "PROGRESS": 32, "PING": 33, "PONG": 34, "CLOSE": 35,
 }
 
 func (v *vectorFields) frame(kind, flags byte, id uint32) *frame {
 	f := &frame{
-		kind: kind, flags: flags, id: id, name: v.Name, request: v.Request, allowance: v.Allowance,
+		kind: kind, flags: flags, id: id, name: v.Name, of: v.Kind, request: v.Request, allowance: v.Allowance,
 		total: v.Total, body: v.Body, code: v.Code, text: v.Text, cost: v.Cost, taken: v.Taken,
 		number: v.Amount + v.Allowed + v.Position + v.Sequence, // a frame has one of them
 	}
@@ -88,6 +89,12 @@ type frameFile struct {
 			Body int
 		}
 	}
+	GroupHeads []struct {
+		Name, Sender, Group string
+		Key, Body, Bytes    hexBytes
+	} `json:"group_heads"`
+	BadGroupHeads []vectorBad `json:"bad_group_heads"`
+
 	Hellos      []vectorHello
 	Welcomes    []vectorHello
 	BadHellos   []vectorBad `json:"bad_hellos"`
@@ -139,6 +146,23 @@ func TestFrameVectors(t *testing.T) {
 			require.Equal(t, i == len(frames)-1, whole)
 		}
 		require.True(t, bytes.Equal(body, a.body))
+	}
+}
+
+func TestGroupHeadVectors(t *testing.T) {
+	var file frameFile
+	load(t, "frames.json", &file)
+	require.NotEmpty(t, file.GroupHeads)
+	for _, v := range file.GroupHeads {
+		h, rest, err := parseGroupHead(v.Bytes)
+		require.NoError(t, err, v.Name)
+		require.Equal(t, &GroupHead{Sender: v.Sender, Key: v.Key, Group: v.Group}, h, v.Name)
+		require.Equal(t, []byte(v.Body), rest, v.Name)
+	}
+	require.NotEmpty(t, file.BadGroupHeads)
+	for _, v := range file.BadGroupHeads {
+		_, _, err := parseGroupHead(v.Bytes)
+		require.Error(t, err, "%s: %s", v.Name, v.Why)
 	}
 }
 

@@ -4,7 +4,9 @@ package stranger
 // receiver.
 type inChannel struct {
 	number   uint32
+	kind     byte
 	name     string
+	gaps     uint64 // messages left out since the last one that is not a request
 	received uint64
 	taken    uint64
 	allowed  uint64
@@ -24,21 +26,24 @@ type skip struct{ behind, amount uint64 }
 
 // A Message is one that arrived.
 type Message struct {
-	Channel  string // its name
-	Encoding byte   // 0 to 2, section 8
-	Body     []byte // whole; the receiver's to keep
+	Channel  string     // its name
+	Encoding byte       // 0 to 2, section 8
+	Body     []byte     // whole; the receiver's to keep
+	From     *GroupHead // of a message to a group, else nil
+	LeftOut  uint64     // messages that GAP told of right before this one
 	link     *Link
 	in       *inChannel
 	request  *inRequest
+	size     uint64 // of the body as it came
 	number   uint64 // section 8.1, of one that is not a request
 }
 
 // IsRequest tells whether the sender waits for an answer.
 func (m *Message) IsRequest() bool { return m.request != nil }
 
-func (m *Message) cost() uint64 { return uint64(messageCost + len(m.Body)) }
+func (m *Message) cost() uint64 { return messageCost + m.size }
 
-// handleIn takes CHANNEL, MESSAGE, SKIP, ANNOUNCE and PROBE.
+// handleIn takes CHANNEL, MESSAGE, SKIP, GAP, ANNOUNCE and PROBE.
 func (l *Link) handleIn(f *frame) error {
 	if f.kind == frameChannel {
 		return l.openIn(f)
@@ -63,6 +68,11 @@ func (l *Link) handleIn(f *frame) error {
 		c.skips = append(c.skips, skip{c.received, f.number})
 		c.received += f.number
 		l.take(c, 0)
+	case frameGap:
+		if c.assembly.open {
+			return protocolError("GAP within a message")
+		}
+		c.gaps += min(f.number, ^uint64(0)-c.gaps)
 	case frameAnnounce:
 		if f.cost > l.cfg.MaxMessage {
 			return protocolError("ANNOUNCE of a message that is too large")
@@ -84,18 +94,21 @@ func (l *Link) openIn(f *frame) error {
 		return protocolError("CHANNEL out of order")
 	}
 	for _, c := range l.in {
-		if c.name == f.name {
+		if c.kind == f.of && c.name == f.name {
 			return protocolError("CHANNEL twice")
 		}
 	}
-	c := &inChannel{number: f.id, name: f.name, allowed: initialCredit, next: f.number}
+	if f.of == kindGroup && !l.groups {
+		return protocolError("a group channel from somebody who is no server")
+	}
+	c := &inChannel{number: f.id, kind: f.of, name: f.name, allowed: initialCredit, next: f.number}
 	l.in = append(l.in, c)
-	l.cfg.History.opened(c.name, f.number)
-	if l.cfg.Handlers == nil {
+	l.cfg.History.opened(book(c.kind, c.name), f.number)
+	if l.cfg.Handlers == nil && c.kind != kindService {
 		return nil
 	}
 	handler := l.cfg.Handlers[f.name]
-	if handler == nil {
+	if handler == nil || c.kind == kindService {
 		c.refused = true
 		l.enqueue(&frame{kind: frameRefuse, id: c.number, code: codeNoHandler})
 		return nil
@@ -114,6 +127,9 @@ func (l *Link) handleMessage(c *inChannel, f *frame) error {
 		}
 		c.asked = nil
 		if f.has(flagRequest) {
+			if c.kind == kindGroup {
+				return protocolError("a request on a group channel")
+			}
 			var err error
 			if c.asked, err = l.newAsked(f); err != nil {
 				return err
@@ -126,10 +142,16 @@ func (l *Link) handleMessage(c *inChannel, f *frame) error {
 	}
 	m := &Message{
 		Channel: c.name, Encoding: c.assembly.first.flags >> 4, Body: c.assembly.body,
-		link: l, in: c, request: c.asked, number: c.next,
+		link: l, in: c, request: c.asked, number: c.next, size: uint64(len(c.assembly.body)),
 	}
 	if !m.IsRequest() {
 		c.next++
+		m.LeftOut, c.gaps = c.gaps, 0
+	}
+	if c.kind == kindGroup {
+		if m.From, m.Body, err = parseGroupHead(m.Body); err != nil {
+			return err
+		}
 	}
 	if l.cfg.Handlers == nil {
 		l.incoming = append(l.incoming, m)
@@ -162,7 +184,7 @@ func (l *Link) credit(c *inChannel) {
 // application should see it: one that an earlier link brought is not given twice.
 func (l *Link) takeMessage(m *Message) bool {
 	l.take(m.in, m.cost())
-	return m.IsRequest() || l.cfg.History.take(m.Channel, m.number)
+	return m.IsRequest() || l.cfg.History.take(book(m.in.kind, m.Channel), m.number)
 }
 
 // dispatch calls the handler for one message after another.

@@ -22,7 +22,7 @@ type LinkConfig struct {
 	Handlers   map[string]func(*Message)
 	Listen     []string      // names of streams that are accepted
 	OnPipe     func(*Stream) // takes an OPEN with PIPE, from the reader; it must not block
-	inPipe     bool          // OPEN with PIPE is a protocol error
+	inPipe     bool          // OPEN with PIPE is a protocol error, and so is a group channel
 	noProgress bool          // for tests: break the rule of section 13
 	onEnd      func()        // called when the link is over, before Done
 	Records    int           // most data in a record that this end writes; 0: what the protocol allows
@@ -47,6 +47,7 @@ type Link struct {
 	cfg     LinkConfig
 	below   carrier
 	peerMax uint32
+	groups  bool // the other side is a server
 	done    chan struct{}
 	workers sync.WaitGroup
 
@@ -85,7 +86,7 @@ func newLink(below carrier, initiator bool, peerMax uint32, record [16]byte, cfg
 		cfg.History = NewHistory([16]byte{})
 	}
 	l := &Link{
-		cfg: cfg, below: below, peerMax: peerMax, done: make(chan struct{}),
+		cfg: cfg, below: below, peerMax: peerMax, groups: initiator && !cfg.inPipe, done: make(chan struct{}),
 		out: map[string]*outChannel{}, requests: map[uint32]*pending{}, asked: map[uint32]*inRequest{},
 		streams: map[uint32]*Stream{}, nextStream: 2, nextPeers: 1, pongs: map[uint32]bool{},
 	}
@@ -198,7 +199,7 @@ func (l *Link) handle(f *frame) error {
 		return protocolError("a frame after CLOSE")
 	}
 	switch f.kind {
-	case frameChannel, frameMessage, frameSkip, frameAnnounce, frameProbe:
+	case frameChannel, frameMessage, frameSkip, frameGap, frameAnnounce, frameProbe:
 		return l.handleIn(f)
 	case frameCredit, frameRefuse:
 		return l.handleOut(f)

@@ -2,37 +2,54 @@ package wire
 
 import "encoding/binary"
 
-// sequenceSize is what goes before the name in a CHANNEL frame.
-const sequenceSize = 8
+// Kind says what a channel is for (docs/protocol.md, section 8). Each kind has channel names of its own.
+type Kind uint8
+
+// The kinds of channels.
+const (
+	KindApplication Kind = 0 // the applications' own
+	KindService     Kind = 1 // a client's requests to its server itself
+	KindGroup       Kind = 2 // each message's body begins with a GroupHead
+
+	// Kinds is how many there are.
+	Kinds = 3
+)
+
+// channelSize is what goes before the name in a CHANNEL frame: the sequence and the kind.
+const channelSize = 8 + 1
 
 // AppendChannel appends a CHANNEL frame, which gives the number id to a name of
 // 1 to MaxChannelName bytes (docs/protocol.md, section 8). sequence is the number
 // of the first message on it, requests not counted (section 8.1).
-func AppendChannel(b []byte, id uint32, sequence uint64, name string) []byte {
-	if what := checkChannel(sequence, name); what != "" {
+func AppendChannel(b []byte, id uint32, sequence uint64, kind Kind, name string) []byte {
+	if what := checkChannel(sequence, kind, name); what != "" {
 		panic(bad(TypeChannel, what))
 	}
-	b = Header{Type: TypeChannel, Len: sequenceSize + len(name), ID: id}.Append(b)
+	b = Header{Type: TypeChannel, Len: channelSize + len(name), ID: id}.Append(b)
 	b = binary.BigEndian.AppendUint64(b, sequence)
+	b = append(b, byte(kind))
 	return append(b, name...)
 }
 
 // ParseChannel reads the payload of a CHANNEL frame: the number of the first
-// message, and the channel's name.
-func ParseChannel(payload []byte) (sequence uint64, name string, err error) {
-	if len(payload) < sequenceSize {
-		return 0, "", bad(TypeChannel, "it is cut short")
+// message, and the channel's kind and name.
+func ParseChannel(payload []byte) (sequence uint64, kind Kind, name string, err error) {
+	if len(payload) < channelSize {
+		return 0, 0, "", bad(TypeChannel, "it is cut short")
 	}
-	sequence, name = binary.BigEndian.Uint64(payload), string(payload[sequenceSize:])
-	if what := checkChannel(sequence, name); what != "" {
-		return 0, "", bad(TypeChannel, what)
+	sequence, kind, name = binary.BigEndian.Uint64(payload), Kind(payload[8]), string(payload[channelSize:])
+	if what := checkChannel(sequence, kind, name); what != "" {
+		return 0, 0, "", bad(TypeChannel, what)
 	}
-	return sequence, name, nil
+	return sequence, kind, name, nil
 }
 
-func checkChannel(sequence uint64, name string) string {
+func checkChannel(sequence uint64, kind Kind, name string) string {
 	if sequence > MaxSequence {
 		return "the sequence is out of range"
+	}
+	if kind >= Kinds {
+		return "there is no such kind"
 	}
 	return checkName(name, MaxChannelName)
 }

@@ -5,6 +5,7 @@ import "fmt"
 // fields is every field that a frame can have besides its header, as in the vectors.
 type fields struct {
 	Sequence  uint64   `json:"sequence,string"`
+	Kind      Kind     `json:"kind"`
 	Name      string   `json:"name"`
 	Pipe      hexBytes `json:"pipe"`
 	Opener    string   `json:"opener"`
@@ -41,7 +42,7 @@ func decode(b []byte) (h Header, f fields, err error) {
 func decodePayload(h Header, p []byte) (f fields, err error) {
 	switch h.Type {
 	case TypeChannel:
-		f.Sequence, f.Name, err = ParseChannel(p)
+		f.Sequence, f.Kind, f.Name, err = ParseChannel(p)
 	case TypeMessage:
 		if !h.Flags.Has(FlagFirst) {
 			return fields{Body: p}, nil
@@ -66,6 +67,8 @@ func decodePayload(h Header, p []byte) (f fields, err error) {
 		}
 	case TypeSkip:
 		f.Amount, err = ParseSkip(p)
+	case TypeGap:
+		f.Amount, err = ParseGap(p)
 	case TypeAnnounce:
 		f.Cost, err = ParseAnnounce(p)
 	case TypeAnswerAnnounce:
@@ -103,7 +106,7 @@ func decodePayload(h Header, p []byte) (f fields, err error) {
 func encode(b []byte, h Header, f fields) []byte {
 	switch h.Type {
 	case TypeChannel:
-		return AppendChannel(b, h.ID, f.Sequence, f.Name)
+		return AppendChannel(b, h.ID, f.Sequence, f.Kind, f.Name)
 	case TypeMessage:
 		if !h.Flags.Has(FlagFirst | FlagLast) {
 			return encodePart(b, h, f)
@@ -119,6 +122,8 @@ func encode(b []byte, h Header, f fields) []byte {
 		return AppendAnswer(b, h.ID, h.Flags, f.Body)
 	case TypeSkip:
 		return AppendSkip(b, h.ID, f.Amount)
+	case TypeGap:
+		return AppendGap(b, h.ID, f.Amount)
 	case TypeAnnounce:
 		return AppendAnnounce(b, h.ID, f.Cost)
 	case TypeAnswerAnnounce:

@@ -51,13 +51,38 @@ func FuzzChannel(f *testing.F) {
 	}
 	f.Add([]byte(nil))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		sequence, name, err := ParseChannel(b)
+		sequence, kind, name, err := ParseChannel(b)
 		if err != nil {
 			requireError(t, err, CodeProtocol)
 			return
 		}
-		if got := AppendChannel(nil, 1, sequence, name); !bytes.Equal(b, got[HeaderSize:]) {
-			t.Fatalf("%d and %q are encoded in another way: %x", sequence, name, got)
+		if got := AppendChannel(nil, 1, sequence, kind, name); !bytes.Equal(b, got[HeaderSize:]) {
+			t.Fatalf("%d, %d and %q are encoded in another way: %x", sequence, kind, name, got)
+		}
+	})
+}
+
+// FuzzGroupHead takes any bytes for a body.
+func FuzzGroupHead(f *testing.F) {
+	v := readVectors(f)
+	for _, s := range v.GroupHeads {
+		f.Add([]byte(s.Bytes))
+	}
+	for _, s := range v.BadGroupHeads {
+		f.Add(s.input())
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		g, rest, err := ParseGroupHead(b)
+		if err != nil {
+			requireError(t, err, CodeProtocol)
+			return
+		}
+		got := g.Append(nil)
+		if len(got) != g.Size() || len(got) > MaxGroupHead {
+			t.Fatalf("%+v has size %d, encoded %d", g, g.Size(), len(got))
+		}
+		if got = append(got, rest...); !bytes.Equal(b, got) {
+			t.Fatalf("%+v is encoded in another way: %x", g, got)
 		}
 	})
 }

@@ -100,7 +100,7 @@ func TestLengths(t *testing.T) {
 		id       byte
 		min, max int
 	}{
-		{TypeChannel, 0, 1, 9, 136},
+		{TypeChannel, 0, 1, 10, 137},
 		{TypeMessage, whole, 1, 0, 16384},
 		{TypeMessage, whole | FlagRequest, 1, 8, 16384},
 		{TypeMessage, FlagFirst, 1, 16384, 16384},
@@ -119,6 +119,7 @@ func TestLengths(t *testing.T) {
 		{TypeAnswerAnnounce, 0, 1, 4, 4},
 		{TypeAnswerGrant, 0, 1, 0, 0},
 		{TypeCancel, 0, 1, 0, 0},
+		{TypeGap, 0, 1, 8, 8},
 		{TypeOpen, 0, 1, 1, 128},
 		{TypeOpen, FlagPipe, 1, 20, 146},
 		{TypeAccept, 0, 1, 0, 0},

@@ -61,6 +61,8 @@ const (
 	MaxChannelName = 128
 	// MaxStreamName is the longest name of a stream (section 2).
 	MaxStreamName = 128
+	// KeySize is the size of a public key (section 3).
+	KeySize = 32
 	// MaxHello is the most that a handshake carries as a hello (section 4.2).
 	MaxHello = 4096
 	// MaxWelcome is the largest welcome (section 6).

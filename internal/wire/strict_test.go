@@ -30,12 +30,18 @@ func TestEncodersRefuse(t *testing.T) {
 		"unknown type":           func() { Header{Type: 0x7f}.Append(nil) },
 		"long payload":           func() { Header{Type: TypeData, Len: MaxPayload + 1, ID: 1}.Append(nil) },
 		"negative length":        func() { Header{Type: TypeData, Len: -1, ID: 1}.Append(nil) },
-		"no channel number":      func() { AppendChannel(nil, 0, 0, "a") },
-		"high channel number":    func() { AppendChannel(nil, MaxChannels+1, 0, "a") },
-		"empty channel name":     func() { AppendChannel(nil, 1, 0, "") },
-		"long channel name":      func() { AppendChannel(nil, 1, 0, strings.Repeat("n", MaxChannelName+1)) },
-		"channel name not UTF-8": func() { AppendChannel(nil, 1, 0, "\xff") },
-		"high sequence":          func() { AppendChannel(nil, 1, MaxSequence+1, "a") },
+		"no channel number":      func() { AppendChannel(nil, 0, 0, KindApplication, "a") },
+		"high channel number":    func() { AppendChannel(nil, MaxChannels+1, 0, KindApplication, "a") },
+		"empty channel name":     func() { AppendChannel(nil, 1, 0, KindApplication, "") },
+		"long channel name":      func() { AppendChannel(nil, 1, 0, KindApplication, strings.Repeat("n", MaxChannelName+1)) },
+		"channel name not UTF-8": func() { AppendChannel(nil, 1, 0, KindApplication, "\xff") },
+		"high sequence":          func() { AppendChannel(nil, 1, MaxSequence+1, KindApplication, "a") },
+		"kind 3":                 func() { AppendChannel(nil, 1, 0, Kinds, "a") },
+		"gap 0":                  func() { AppendGap(nil, 1, 0) },
+		"empty sender":           func() { (&GroupHead{Group: "g"}).Append(nil) },
+		"long sender":            func() { (&GroupHead{Name: strings.Repeat("n", MaxName+1), Group: "g"}).Append(nil) },
+		"empty group":            func() { (&GroupHead{Name: "a"}).Append(nil) },
+		"group not UTF-8":        func() { (&GroupHead{Name: "a", Group: "\xff"}).Append(nil) },
 		"empty stream name":      func() { AppendOpenStream(nil, 1, "") },
 		"empty pipe name":        func() { (&PipeOpen{Opener: "a"}).Append(nil, 1) },
 		"long pipe name":         func() { (&PipeOpen{Opener: strings.Repeat("n", MaxName+1), Target: "b"}).Append(nil, 1) },
@@ -105,15 +111,15 @@ func TestPayloadAlone(t *testing.T) {
 	for _, size := range []int{0, 1, 3, 5, 7, 9, 15, 17, 300} {
 		p := make([]byte, size)
 		for _, h := range []Header{
-			{Type: TypeSkip}, {Type: TypeProbe}, {Type: TypeWindow}, {Type: TypeProgress}, {Type: TypeCredit},
+			{Type: TypeSkip}, {Type: TypeGap}, {Type: TypeProbe}, {Type: TypeWindow}, {Type: TypeProgress}, {Type: TypeCredit},
 			{Type: TypeAnnounce}, {Type: TypeAnswerAnnounce}, {Type: TypeOpen, Flags: FlagPipe},
 		} {
 			_, err := decodePayload(h, p)
 			requireError(t, err, CodeProtocol)
 		}
 	}
-	for _, size := range []int{0, 1, sequenceSize - 1, sequenceSize, sequenceSize + MaxChannelName + 1} {
-		_, _, err := ParseChannel(make([]byte, size))
+	for _, size := range []int{0, 1, channelSize - 1, channelSize, channelSize + MaxChannelName + 1} {
+		_, _, _, err := ParseChannel(make([]byte, size))
 		requireError(t, err, CodeProtocol)
 	}
 	for _, size := range []int{0, 1, MaxStreamName + 1, 1 << 16} {
@@ -129,13 +135,13 @@ func TestPayloadAlone(t *testing.T) {
 }
 
 func TestErrorText(t *testing.T) {
-	_, err := ParseHeader([]byte{0x0c, 0, 0, 0, 0, 0, 0, 0})
-	assert.EqualError(t, err, "wire: type 0x0c: unknown type")
+	_, err := ParseHeader([]byte{0x0d, 0, 0, 0, 0, 0, 0, 0})
+	assert.EqualError(t, err, "wire: type 0x0d: unknown type")
 	_, err = ParseSkip(make([]byte, 8))
 	assert.EqualError(t, err, "wire: SKIP: the amount is zero")
 	_, err = ParseWelcome(nil)
 	assert.EqualError(t, err, "wire: welcome: it is cut short")
-	_, _, err = ParseChannel(make([]byte, sequenceSize-1))
+	_, _, _, err = ParseChannel(make([]byte, channelSize-1))
 	assert.EqualError(t, err, "wire: CHANNEL: it is cut short")
 }
 

@@ -6,7 +6,7 @@ type Type uint8
 // The types of frames, with what the id is and what the payload holds
 // (docs/protocol.md, section 7).
 const (
-	TypeChannel        Type = 0x01 // channel; 8 bytes sequence, its name: AppendChannel
+	TypeChannel        Type = 0x01 // channel; 8 bytes sequence, 1 byte kind, its name: AppendChannel
 	TypeMessage        Type = 0x02 // channel; a message or a part of one: MessageStart, Cutter
 	TypeSkip           Type = 0x03 // channel; 8 bytes amount: AppendSkip
 	TypeAnnounce       Type = 0x04 // channel; 4 bytes cost: AppendAnnounce
@@ -17,6 +17,7 @@ const (
 	TypeAnswerAnnounce Type = 0x09 // request; 4 bytes cost: AppendAnswerAnnounce
 	TypeAnswerGrant    Type = 0x0a // request; empty
 	TypeCancel         Type = 0x0b // request; empty
+	TypeGap            Type = 0x0c // channel; 8 bytes count: AppendGap
 	TypeOpen           Type = 0x10 // stream; its name, with FlagPipe PipeOpen: AppendOpenStream
 	TypeAccept         Type = 0x11 // stream; empty
 	TypeData           Type = 0x12 // stream; 1 to MaxPayload bytes: AppendData
@@ -56,7 +57,7 @@ const (
 
 // rules is indexed by type; entries without a name are not types.
 var rules = [...]rule{
-	TypeChannel:        {"CHANNEL", 0, idChannel, sequenceSize + 1, sequenceSize + MaxChannelName},
+	TypeChannel:        {"CHANNEL", 0, idChannel, channelSize + 1, channelSize + MaxChannelName},
 	TypeMessage:        {"MESSAGE", messageFlags, idChannel, 0, MaxPayload},
 	TypeSkip:           {"SKIP", 0, idChannel, 8, 8},
 	TypeAnnounce:       {"ANNOUNCE", 0, idChannel, 4, 4},
@@ -67,6 +68,7 @@ var rules = [...]rule{
 	TypeAnswerAnnounce: {"ANSWER-ANNOUNCE", 0, idNonZero, 4, 4},
 	TypeAnswerGrant:    {"ANSWER-GRANT", 0, idNonZero, 0, 0},
 	TypeCancel:         {"CANCEL", 0, idNonZero, 0, 0},
+	TypeGap:            {"GAP", 0, idChannel, 8, 8},
 	TypeOpen:           {"OPEN", FlagPipe, idNonZero, 1, maxPipeOpen},
 	TypeAccept:         {"ACCEPT", 0, idNonZero, 0, 0},
 	TypeData:           {"DATA", 0, idNonZero, 1, MaxPayload},

@@ -14,13 +14,15 @@ import (
 
 // vectors is testdata/vectors/frames.json; frames.md beside it says what the fields are.
 type vectors struct {
-	Frames      []frameVector   `json:"frames"`
-	BadFrames   []badVector     `json:"bad_frames"`
-	Cuts        []cutVector     `json:"cuts"`
-	Hellos      []helloVector   `json:"hellos"`
-	BadHellos   []badVector     `json:"bad_hellos"`
-	Welcomes    []welcomeVector `json:"welcomes"`
-	BadWelcomes []badVector     `json:"bad_welcomes"`
+	Frames        []frameVector     `json:"frames"`
+	BadFrames     []badVector       `json:"bad_frames"`
+	Cuts          []cutVector       `json:"cuts"`
+	GroupHeads    []groupHeadVector `json:"group_heads"`
+	BadGroupHeads []badVector       `json:"bad_group_heads"`
+	Hellos        []helloVector     `json:"hellos"`
+	BadHellos     []badVector       `json:"bad_hellos"`
+	Welcomes      []welcomeVector   `json:"welcomes"`
+	BadWelcomes   []badVector       `json:"bad_welcomes"`
 }
 
 type frameVector struct {
@@ -56,6 +58,15 @@ type cutVector struct {
 		Head hexBytes `json:"head"`
 		Body int      `json:"body"`
 	} `json:"frames"`
+}
+
+type groupHeadVector struct {
+	Name   string   `json:"name"`
+	Sender string   `json:"sender"`
+	Key    hexBytes `json:"key"`
+	Group  string   `json:"group"`
+	Body   hexBytes `json:"body"`
+	Bytes  hexBytes `json:"bytes"`
 }
 
 type helloVector struct {
@@ -106,7 +117,7 @@ func readVectors(tb testing.TB) vectors {
 	d := json.NewDecoder(strings.NewReader(string(data)))
 	d.DisallowUnknownFields()
 	require.NoError(tb, d.Decode(&v))
-	for _, n := range []int{len(v.Frames), len(v.BadFrames), len(v.Cuts), len(v.Hellos), len(v.BadHellos), len(v.Welcomes), len(v.BadWelcomes)} {
+	for _, n := range []int{len(v.Frames), len(v.BadFrames), len(v.Cuts), len(v.GroupHeads), len(v.BadGroupHeads), len(v.Hellos), len(v.BadHellos), len(v.Welcomes), len(v.BadWelcomes)} {
 		require.NotZero(tb, n, "an empty list of vectors")
 	}
 	return v

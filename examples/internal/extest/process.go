@@ -25,6 +25,7 @@ func RunAsExample(main func()) {
 type Process struct {
 	t      testing.TB
 	cmd    *exec.Cmd
+	in     io.WriteCloser
 	out    io.Closer
 	lines  *bufio.Scanner
 	waited bool
@@ -46,11 +47,16 @@ func Start(t testing.TB, dir string, args ...string) *Process {
 	cmd := exec.CommandContext(t.Context(), self, args...)
 	cmd.Dir, cmd.Env = dir, append(os.Environ(), asExample+"=1")
 	cmd.Stdout, cmd.Stderr = w, w
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		r.Close()
+		t.Fatal(err)
+	}
 	if err := cmd.Start(); err != nil {
 		r.Close()
 		t.Fatal(err)
 	}
-	p := &Process{t: t, cmd: cmd, out: r, lines: bufio.NewScanner(r)}
+	p := &Process{t: t, cmd: cmd, in: in, out: r, lines: bufio.NewScanner(r)}
 	t.Cleanup(p.stop)
 	return p
 }
@@ -83,16 +89,57 @@ func (p *Process) After(mark string) string {
 	return rest
 }
 
+// Until waits for a line that has mark in it, and returns what was printed up to its end.
+func (p *Process) Until(mark string) string {
+	p.t.Helper()
+	var text strings.Builder
+	for p.lines.Scan() {
+		text.WriteString(p.lines.Text() + "\n")
+		if strings.Contains(p.lines.Text(), mark) {
+			return text.String()
+		}
+	}
+	p.t.Fatalf("the example printed no line with %q, but\n%s", mark, text.String())
+	return ""
+}
+
+// Type gives the process a line of input.
+func (p *Process) Type(line string) {
+	p.t.Helper()
+	if _, err := io.WriteString(p.in, line+"\n"); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// EndInput ends the input of the process.
+func (p *Process) EndInput() { p.in.Close() }
+
 // Wait waits for the end of the process and returns what else it printed. The test fails if the process did.
 func (p *Process) Wait() string {
 	p.t.Helper()
-	var rest strings.Builder
+	rest, err := p.end()
+	if err != nil {
+		p.t.Fatalf("the example failed: %v, and printed\n%s", err, rest)
+	}
+	return rest
+}
+
+// Fails is Wait for a process that is to fail.
+func (p *Process) Fails() string {
+	p.t.Helper()
+	rest, err := p.end()
+	if err == nil {
+		p.t.Fatalf("the example did not fail, and printed\n%s", rest)
+	}
+	return rest
+}
+
+func (p *Process) end() (rest string, err error) {
+	var text strings.Builder
 	for p.lines.Scan() {
-		rest.WriteString(p.lines.Text() + "\n")
+		text.WriteString(p.lines.Text() + "\n")
 	}
 	p.waited = true
-	if err := p.cmd.Wait(); err != nil {
-		p.t.Fatalf("the example failed: %v, and printed\n%s", err, rest.String())
-	}
-	return rest.String()
+	err = p.cmd.Wait()
+	return text.String(), err
 }

@@ -1,0 +1,71 @@
+package client
+
+import (
+	"context"
+	"time"
+
+	"github.com/pysock/pysock/channel"
+)
+
+// Waits between questions that have to be asked again. They begin anew with each answer that brought something.
+const (
+	firstAgain = 50 * time.Millisecond
+	mostAgain  = 2 * time.Second
+)
+
+// insist is ask for those who listen: it asks again when a session is lost, or the server says no for a reason that passes. Its error is final: the server's, or why ctx or the
+// client ended, which is what it says if both have.
+func insist[Answer any](ctx context.Context, c *Client, back *backoff, name string, request any) (answer Answer, err error) {
+	for {
+		answer, err = ask[Answer](ctx, c, name, request)
+		if err == nil || !c.passes(ctx, err) {
+			return answer, c.finally(ctx, err)
+		}
+		if err := c.pause(ctx, back); err != nil {
+			return answer, err
+		}
+	}
+}
+
+// finally is err, or if the client or ctx has ended, why.
+func (c *Client) finally(ctx context.Context, err error) error {
+	switch life := c.conn.Context(); {
+	case err == nil:
+		return nil
+	case life.Err() != nil:
+		return context.Cause(life)
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	}
+	return err
+}
+
+// passes reports whether a service that failed with err may be had later.
+func (c *Client) passes(ctx context.Context, err error) bool {
+	if ctx.Err() != nil || c.conn.Context().Err() != nil {
+		return false
+	}
+	said, ok := err.(*channel.Error)
+	if !ok {
+		return true // the session was lost
+	}
+	switch said.Code {
+	case channel.CodeShutdown, channel.CodeTimeout, channel.CodeCanceled, channel.CodeBusy:
+		return said.Remote
+	}
+	return false
+}
+
+// pause waits for the next turn of back. The error is why ctx or the client ended before.
+func (c *Client) pause(ctx context.Context, back *backoff) error {
+	timer := time.NewTimer(back.next())
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return c.finally(ctx, ctx.Err())
+	case <-c.conn.Context().Done():
+		return context.Cause(c.conn.Context())
+	}
+}

@@ -1,0 +1,284 @@
+package server
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/pysock/pysock/channel"
+	"github.com/pysock/pysock/internal/flow"
+	"github.com/pysock/pysock/internal/link"
+	"github.com/pysock/pysock/internal/service"
+	"github.com/pysock/pysock/internal/wire"
+	"github.com/pysock/pysock/keys"
+)
+
+// Broadcast is BroadcastMessage for a body of raw bytes.
+func (s *Server) Broadcast(ctx context.Context, name string, body []byte) (channel.Report, error) {
+	return s.BroadcastMessage(ctx, &channel.Message{Channel: name, Body: body})
+}
+
+// BroadcastMessage sends a message to all sessions but transient ones, as by each one's SendMessage, and to the history of the channel in Histories, if there is one. For who does not take it
+// at once it waits in a queue of the session's, and nobody waits for that: not the others, nor the caller. When Limits.SendQueue bytes wait for one already, the caller waits too, until ctx ends. A session that
+// gets nothing of what waits for it for SlowTimeout, or for which the caller has waited so long, is ended with CodeLimit; one whose client is away when its queue is full, and not before.
+//
+// The report says whom it did not reach, and why: a client without a handler for the channel, one for which the message is too large, one that was too slow, one whose session ended meanwhile, or, when ctx ended, those that were waited for. It counts
+// as reached for whom it waits; if that session ends first it is lost, and OnLeave hears why. An error is returned only for a message that nobody can get: a bad channel name or encoding.
+//
+// Messages of one caller, sent one after another, arrive in that order, and so does what Session.Send sends after them on the channel. The body is copied only if it has to wait.
+func (s *Server) BroadcastMessage(ctx context.Context, m *channel.Message) (channel.Report, error) {
+	return s.sendTo(ctx, s.all(), "", m, false)
+}
+
+// TryBroadcast is BroadcastMessage that waits for nobody: it leaves those out that cannot take the message at once. The report has them with CodeLimit, and each is told with
+// the channel's next message how many it has missed: channel.Message.Missed. Their sessions go on.
+func (s *Server) TryBroadcast(m *channel.Message) (channel.Report, error) {
+	return s.sendTo(context.Background(), s.all(), "", m, true)
+}
+
+// Send is SendMessage for a body of raw bytes.
+func (g Group) Send(ctx context.Context, name string, body []byte) (channel.Report, error) {
+	return g.SendMessage(ctx, &channel.Message{Channel: name, Body: body})
+}
+
+// SendMessage is BroadcastMessage to the sessions of the group, and to the history "group/channel"; see Server.Histories. It comes from the server, so Message.Group is empty at the
+// receivers: that is for what members send. To a group that nobody is in it reaches nobody.
+func (g Group) SendMessage(ctx context.Context, m *channel.Message) (channel.Report, error) {
+	return g.server.sendTo(ctx, g.members(), g.name, m, false)
+}
+
+// TrySend is SendMessage as TryBroadcast is BroadcastMessage.
+func (g Group) TrySend(m *channel.Message) (channel.Report, error) {
+	return g.server.sendTo(context.Background(), g.members(), g.name, m, true)
+}
+
+// all are the sessions that can be addressed, in a list of the caller's.
+func (s *Server) all() []*Session {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.everybody.members)
+}
+
+// sendTo sends a message of the server's own.
+func (s *Server) sendTo(ctx context.Context, to []*Session, group string, m *channel.Message, drop bool) (channel.Report, error) {
+	if err := s.start(); err != nil {
+		return channel.Report{}, err
+	}
+	if err := checkMessage(m); err != nil {
+		return channel.Report{}, err
+	}
+	if len(s.Histories) > 0 {
+		kept := *m
+		kept.From, kept.Group = &channel.Peer{Name: keys.ServerName, Key: identity(s.Keys)}, group
+		s.record(group, &kept)
+	}
+	d := &delivery{Message: m, drop: drop}
+	return s.deliver(ctx, to, d), nil
+}
+
+func checkMessage(m *channel.Message) error {
+	if err := keys.CheckChannel(m.Channel); err != nil {
+		return badName(err)
+	}
+	if m.Encoding > channel.CBOR {
+		return &channel.Error{Code: channel.CodeBadMessage, Text: fmt.Sprintf("there is no encoding %d", uint8(m.Encoding))}
+	}
+	return nil
+}
+
+// serveSend sends a message of a client to all others in a group.
+func (s *Server) serveSend(ctx context.Context, sess *Session, m *channel.Message, req service.GroupMessage) error {
+	if err := keys.CheckName(req.Group); err != nil {
+		return badName(err)
+	}
+	peer := sess.now.Load()
+	msg := &channel.Message{Channel: req.Channel, Body: req.Body, Encoding: req.Encoding, From: peer, Group: req.Group}
+	if err := checkMessage(msg); err != nil {
+		return err
+	}
+	if s.AllowGroupSend == nil {
+		return &channel.Error{Code: channel.CodeRefused, Text: "this server lets nobody send to groups"}
+	}
+	if err := s.ask("AllowGroupSend", *peer, func() error { return s.AllowGroupSend(*peer, req.Group, msg) }); err != nil {
+		return policyError(err)
+	}
+	to := slices.DeleteFunc(s.Group(req.Group).members(), func(other *Session) bool { return other == sess })
+	if len(to) == 0 {
+		return &channel.Error{Code: channel.CodeUnknownPeer, Text: "nobody else is in the group"}
+	}
+	s.record(req.Group, msg)
+	head := &wire.GroupHead{Name: peer.Name, Key: [wire.KeySize]byte(peer.Key.Bytes()), Group: req.Group}
+	report := s.deliver(ctx, to, &delivery{Message: msg, head: head})
+	told := service.Report{Reached: report.Reached, More: report.More}
+	for _, u := range report.Unreached {
+		told.Unreached = append(told.Unreached, service.Unreached{Name: u.Peer.Name, Key: u.Peer.Key.Bytes(), Code: codeOf(u.Err)})
+	}
+	return replyValue(ctx, m, told)
+}
+
+// codeOf is what a client is told of why another did not get its message.
+func codeOf(err error) channel.Code {
+	var code channel.Code
+	switch {
+	case errors.As(err, &code) && code != channel.CodeClosed:
+		return code
+	case errors.Is(err, context.DeadlineExceeded):
+		return channel.CodeTimeout
+	case errors.Is(err, context.Canceled):
+		return channel.CodeCanceled
+	}
+	return channel.CodeGone
+}
+
+// delivery is a message on its way to many.
+type delivery struct {
+	*channel.Message
+	head *wire.GroupHead // of one that a client sends; nil for the server's own
+	drop bool            // who cannot take it at once is left out
+
+	once sync.Once
+	kept *delivery // see keep
+}
+
+// keep is the same message with a body that is its own, one for all who have to wait for it.
+func (d *delivery) keep() *delivery {
+	d.once.Do(func() {
+		m := *d.Message
+		m.Body = bytes.Clone(m.Body)
+		d.kept = &delivery{Message: &m, head: d.head}
+	})
+	return d.kept
+}
+
+// isLarge reports whether each receiver's copy of the message, which it has if there is a head, is too much to make for many at once.
+func (d *delivery) isLarge() bool { return d.head != nil && len(d.Body) > flow.Guaranteed }
+
+// largeAtOnce is how many receivers are sent a large message at once.
+const largeAtOnce = 16
+
+var (
+	errTooSlow = &channel.Error{Code: channel.CodeLimit, Text: "too slow"}
+	errLeftOut = &channel.Error{Code: channel.CodeLimit, Text: "too much waits for it already"}
+)
+
+// deliver sends a message to many, without any lock: first to all that take it at once, then to the others.
+func (s *Server) deliver(ctx context.Context, to []*Session, d *delivery) channel.Report {
+	var report channel.Report
+	missed := func(sess *Session, err error) {
+		if len(report.Unreached) == service.MaxUnreached {
+			report.More++
+			return
+		}
+		report.Unreached = append(report.Unreached, channel.Unreached{Peer: sess.Peer(), Err: err})
+	}
+	slow := to[:0] // the list is ours, and its beginning is done with
+	for _, sess := range to {
+		if d.isLarge() {
+			slow = append(slow, sess)
+			continue
+		}
+		switch err := sess.offer(d); {
+		case err == nil:
+			report.Reached++
+		case errors.Is(err, errNoRoom):
+			slow = append(slow, sess)
+		case errors.Is(err, link.ErrFull):
+			sess.dropped.Add(1)
+			missed(sess, errLeftOut)
+		default:
+			missed(sess, err)
+		}
+	}
+	if len(slow) == 0 {
+		return report
+	}
+	for i, err := range s.deliverSlowly(ctx, slow, d) {
+		if err == nil {
+			report.Reached++
+		} else {
+			missed(slow[i], err)
+		}
+	}
+	return report
+}
+
+// deliverSlowly sends a message to sessions that have to be waited for, side by side, and ends those that are too slow. It returns the error of each.
+func (s *Server) deliverSlowly(ctx context.Context, slow []*Session, d *delivery) []error {
+	atOnce, give := len(slow), (*Session).await
+	if d.isLarge() {
+		atOnce, give = largeAtOnce, (*Session).take
+	}
+	turns := make(chan struct{}, atOnce)
+	errs := make([]error, len(slow))
+	var all sync.WaitGroup
+	for i, sess := range slow {
+		turns <- struct{}{}
+		all.Go(func() { // stops with ctx, and its own timeout, at the latest
+			defer func() { <-turns }()
+			ctx, cancel := context.WithTimeoutCause(ctx, s.slowTimeout(), errTooSlow)
+			defer cancel()
+			if errs[i] = give(sess, ctx, d); errors.Is(errs[i], errTooSlow) {
+				s.tooSlow(sess)
+			}
+		})
+	}
+	all.Wait()
+	return errs
+}
+
+// take sends the session a large message, and waits until it can be sent.
+func (s *Session) take(ctx context.Context, d *delivery) error {
+	if err := s.after(ctx, d.key()); err != nil {
+		return err
+	}
+	if err := s.slots.inbox.enter(len(d.Body), int(s.peerMax)); err != nil {
+		return err
+	}
+	defer s.slots.inbox.exit(len(d.Body))
+	return s.send(ctx, d)
+}
+
+// tooSlow ends a session that holds others up.
+func (s *Server) tooSlow(sess *Session) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !sess.ending {
+		s.counters.slow.Add(1)
+	}
+	s.end(sess, errTooSlow.Code, errTooSlow.Text)
+	s.unlist(sess) // the next message does not find it
+}
+
+// mostSlow is how many messages of other clients wait at most to be sent to one that does not take them. Those of the server's application do not count: it knows how many it sends.
+const mostSlow = 128
+
+// inbox counts what waits to be sent to a session. Its zero value is empty.
+type inbox struct {
+	mu    sync.Mutex
+	n     int
+	bytes int
+}
+
+var errInboxFull = &channel.Error{Code: channel.CodeBusy, Text: "too many messages wait for it already"}
+
+// enter counts a message, unless there are too many, or too large ones: together as much as the largest that the session takes.
+func (b *inbox) enter(size, most int) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.n == mostSlow || b.n > 0 && b.bytes+size > most {
+		return errInboxFull
+	}
+	b.n++
+	b.bytes += size
+	return nil
+}
+
+func (b *inbox) exit(size int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.n--
+	b.bytes -= size
+}

@@ -1,0 +1,102 @@
+package server
+
+import (
+	"time"
+
+	"github.com/pysock/pysock/channel"
+	"github.com/pysock/pysock/keys"
+)
+
+// Rename gives the session another name for the rest of its life, without asking a policy; an empty one is that which its client came with. It is then found by both, and the old one, if that was not the one it came
+// with, is free. Message.From of what comes from now on has the new name. Pipes keep the names that they were opened with, and a new session of the client has its own name again.
+//
+// The error is an *channel.Error with CodeBadName, with CodeNameTaken if the name, or one that looks like it (see Names), is another key's: on the server's list, in an open server's book, or
+// because a session has it or is about to begin with it; or with CodeBusy if too much waits for the application's hooks. A transient session keeps its name: CodeRefused. It does not wait.
+func (s *Session) Rename(name string) error {
+	fold := ""
+	if name != "" {
+		var err error
+		if fold, err = checkOpenName(name); err != nil {
+			return badName(err)
+		}
+	}
+	if s.isTransient {
+		return &channel.Error{Code: channel.CodeRefused, Text: "a transient session keeps its name"}
+	}
+	srv := s.server
+	srv.mu.Lock()
+	defer srv.mu.Unlock()
+	if err := srv.gone(s); err != nil {
+		return err
+	}
+	if name == "" || name == s.own {
+		name, fold = s.own, ""
+	} else if srv.taken(name, fold, s.key) {
+		return &channel.Error{Code: channel.CodeNameTaken}
+	}
+	if name == s.now.Load().Name {
+		return nil
+	}
+	if !srv.mayNote(s) {
+		return errHooksBusy
+	}
+	srv.setName(s, name, fold)
+	return nil
+}
+
+// taken reports whether a name cannot be taken at run time, because it, or one that looks like it, is or may soon be another key's. Call it with mu held.
+func (s *Server) taken(name, fold string, key keys.PublicKey) bool {
+	// Who is about to come has passed the check for a name in use, and may be about to claim its name in the book.
+	return s.admission.listedForOther(fold, key) || s.coming[fold] > 0 || s.usedByOther(name, fold, key) ||
+		s.admission.open && s.names.heldByOther(name, fold, key, time.Now())
+}
+
+// usedByOther reports whether a session of another key has a name, or one that looks like it at run time. Call it with mu held.
+func (s *Server) usedByOther(name, fold string, key keys.PublicKey) bool {
+	for _, sess := range []*Session{s.byName[name], s.runNames[fold]} {
+		if sess != nil && sess.key != key && sess.Context().Err() == nil {
+			return true
+		}
+	}
+	return false
+}
+
+// setName gives a session a name that nobody else has; fold is empty for the one that it came with. Call it with mu held.
+func (s *Server) setName(sess *Session, name, fold string) {
+	p := *sess.now.Load()
+	old := p.Name
+	s.dropRunName(sess)
+	p.Name = name
+	sess.become(&p)
+	if sess.runFold = fold; fold != "" {
+		s.byName[name], s.runNames[fold] = sess, sess
+	}
+	s.presence.changed(sess)
+	s.addNote(sess, note{of: ofName, name: old})
+}
+
+// dropRunName frees the name that a session has taken at run time, for others. The session keeps it until it is told another. Call it with mu held.
+func (s *Server) dropRunName(sess *Session) {
+	if sess.runFold == "" {
+		return
+	}
+	if name := sess.now.Load().Name; s.byName[name] == sess {
+		delete(s.byName, name)
+	}
+	if s.runNames[sess.runFold] == sess {
+		delete(s.runNames, sess.runFold)
+	}
+	sess.runFold = ""
+}
+
+// heldByOther reports whether another key has the name in the book, or one that looks like it.
+func (n *Names) heldByOther(name, fold string, key keys.PublicKey, now time.Time) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, e := range []*entry{n.byName[name], n.byFold[fold]} {
+		if e != nil && e.key != key && !n.expired(e, dayOf(now)) {
+			return true
+		}
+	}
+	return false
+}
