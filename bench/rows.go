@@ -121,7 +121,14 @@ func idle(ctx context.Context, out io.Writer, _ time.Duration) error {
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(out, "idle\t\t%.1f\tKiB/connection\t\t\t\n", float64(after.Memory-before.Memory)/n/1024)
+		const rest = 20 * time.Second // some of the clients ask for a sign of life meanwhile
+		time.Sleep(rest)
+		rested, err := w.usage(false)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(out, "idle\t\t%.1f\tKiB/connection\t%.2f\t%% of a core for %d\t\n", float64(after.Memory-before.Memory)/n/1024,
+			100*float64(rested.CPU-after.CPU)/float64(rest), n)
 		return nil
 	})
 }
