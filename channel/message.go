@@ -47,8 +47,8 @@ type Message struct {
 	From *Peer
 
 	// Missed is how many messages of the channel are lost before a received one: the sender sent them on an earlier connection, and was
-	// told that they may be lost, or it left them out as this end did not keep up, as a server may choose to for what it sends to many. It is 0 as a
-	// rule, for requests always, and is not used of a message that is sent.
+	// told that they may be lost, or it left them out as this end did not keep up, as a server may choose to for what it sends to many. Of what members send to a group
+	// only that counts which was left out on the same connection, with all that a session resumes. It is 0 as a rule, for requests always, and is not used of a message that is sent.
 	Missed uint64
 
 	// Group is the group that a received message was sent to, empty if it was sent to this end alone. It is not used of a message that is sent.

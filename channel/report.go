@@ -7,7 +7,8 @@ import (
 
 // A Report says who took a message that was sent to many.
 type Report struct {
-	// Reached is how many connections accepted the message, as Send does: not that their applications have taken it.
+	// Reached is how many connections accepted the message, as Send does: not that their applications have taken it. One that refuses the channel, because nobody handles it there, says so only when the
+	// first message on it comes: it counts as reached by that one, and is among the Unreached, with CodeNoHandler, from the next one on.
 	Reached int
 
 	// Unreached are those that did not, as far as they are named: a server names at most 1,024 of them to a client.

@@ -28,8 +28,8 @@ func (g Group) Name() string { return g.name }
 //		err = report.Err()
 //	}
 //
-// The error is a *keys.NameError for what is no group's or channel's name, or a *channel.Error: CodeRefused (the server's policy: nobody may, by default), CodeUnknownPeer (nobody else is in the group),
-// CodeTooLarge, CodeNoHandler. With a *channel.LostError, a *channel.CloseError or ctx's the message may have reached some, or not. It is not sent again, with AtLeastOnce either.
+// The error is a *keys.NameError for what is no group's or channel's name, or a *channel.Error: CodeRefused (the server's policy: nobody may, by default), CodeUnknownPeer (nobody else is in the group; if the
+// server keeps a history of it that is no error, and a report that has reached nobody), CodeTooLarge, CodeNoHandler. With a *channel.LostError, a *channel.CloseError or ctx's the message may have reached some, or not. It is not sent again, with AtLeastOnce either.
 func (g Group) Send(ctx context.Context, name string, body []byte) (channel.Report, error) {
 	return g.SendMessage(ctx, &channel.Message{Channel: name, Body: body})
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/pysock/pysock/channel"
 	"github.com/pysock/pysock/client"
+	"github.com/pysock/pysock/internal/link"
 	"github.com/pysock/pysock/internal/service"
 	"github.com/pysock/pysock/internal/testworld"
 	"github.com/pysock/pysock/internal/wire"
@@ -114,11 +115,11 @@ func TestGroupMessages(t *testing.T) {
 		stop()
 		_, err := alice.Receive(stopped) // from now on messages go to their handlers, or wait
 		require.ErrorIs(t, err, context.Canceled)
-		require.NoError(t, h.last().SendGroup(ctx, head, "move", channel.Raw, []byte("e4")))
+		require.NoError(t, h.last().SendGroup(ctx, link.NewGroupBody(head, []byte("e4")), "move", channel.Raw))
 		require.Equal(t, `bob "players" true: e4`, <-got)
 		require.NoError(t, h.last().Send(ctx, "move", channel.Raw, []byte("your turn")))
 		require.Equal(t, `server "" false: your turn`, <-got)
-		require.NoError(t, h.last().SendGroup(ctx, head, "fails", channel.Raw, []byte("now")))
+		require.NoError(t, h.last().SendGroup(ctx, link.NewGroupBody(head, []byte("now")), "fails", channel.Raw))
 		require.Equal(t, `bob "players" true: now`, <-got)
 		e := <-failed
 		var panicked *channel.PanicError
@@ -127,7 +128,7 @@ func TestGroupMessages(t *testing.T) {
 		require.Equal(t, "bob", e.Message.From.Name)
 
 		// Receive gets them, too.
-		require.NoError(t, h.last().SendGroup(ctx, head, "chat", channel.Raw, []byte("hello")))
+		require.NoError(t, h.last().SendGroup(ctx, link.NewGroupBody(head, []byte("hello")), "chat", channel.Raw))
 		m, err := alice.Receive(ctx)
 		require.NoError(t, err)
 		require.Equal(t, "players", m.Group)

@@ -71,6 +71,8 @@ func TestMessages(t *testing.T) {
 			require.ErrorAs(t, err, &name)
 			_, err = q.Receive(ctx, bad)
 			require.ErrorAs(t, err, &name)
+			require.Panics(t, func() { alice.Messages(ctx, "a", bad) })
+			require.Panics(t, func() { q.Messages(ctx, bad) })
 		}
 		require.NoError(t, p.Close())
 		for m := range q.Messages(ctx) {

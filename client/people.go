@@ -12,8 +12,10 @@ import (
 
 // Lookup asks the server who has a name, if that client is connected or may come back. What it says is its word and no more: OpenPipe relies on none of it.
 //
-// The error is a *keys.NameError for what is no client's name, or a *channel.Error: CodeUnknownPeer (nobody has the name), CodeNotConnected (it is somebody's who is not here),
-// CodeRefused (the server's policy), CodeNoHandler (a server without this service), or CodeBadMessage that is not Remote for an answer that is none. It waits while there
+// One that has another name for the rest of its session is found by that and by its key's own. PeerInfo.Name is the present name in any case, so it may be another than was asked for: the Key says who it is.
+//
+// The error is a *keys.NameError for what is no client's name, or a *channel.Error: CodeUnknownPeer (nobody has the name whom the server's policy lets us see), CodeNotConnected (it is somebody's who is
+// not here), CodeNoHandler (a server without this service), or CodeBadMessage that is not Remote for an answer that is none. It waits while there
 // is no connection, as Request does.
 func (c *Client) Lookup(ctx context.Context, name string) (channel.PeerInfo, error) {
 	if err := keys.CheckClientName(name); err != nil {
@@ -26,18 +28,19 @@ func (c *Client) Lookup(ctx context.Context, name string) (channel.PeerInfo, err
 		return channel.PeerInfo{}, err
 	}
 	info, err := c.peerFrom(&p)
-	if err == nil && info.Name != name {
-		err = errors.New("it is about another name")
-	}
-	if err != nil {
+	switch {
+	case err != nil:
 		return channel.PeerInfo{}, badAnswer(service.Lookup, err)
+	case info.State == channel.Left: // which has no name
+		return channel.PeerInfo{}, badAnswer(service.Lookup, errors.New("it is about somebody who has left"))
 	}
 	return info, nil
 }
 
 // Rename asks the server for another name, which Name gives when Rename returns nil, and others see in Presence and in messages to groups; "" asks for the one again that the key has. The name
-// is the session's: the next one begins with the key's own name, which State and States show as a new State.Session. Peers may open pipes to either name, if they have our key for it; pipes that we
-// open are from the key's own, which is the one that peers have it under. That the server's application gives the session another name is not told.
+// is the session's: the next one begins with the key's own name, which State and States show as a new State.Session. The server
+// carries pipes to either name, but peers go on to open theirs to the one that their key file, or their Config.KnownPeers, has our key under: the key's own as a rule. For a new name OpenPipe fails there
+// with CodeUnknownPeer, and a file holds a key once. Pipes that we open are from the key's own name. That the server's application gives the session another name is not told.
 //
 // The error is a *keys.NameError for what is no client's name, a *channel.Error with CodeRefused (the server's policy: nobody may, by default), CodeNameTaken, CodeBadName
 // or CodeNoHandler; errors.Is finds ErrSessionLost in it if the session was lost meanwhile. It waits while there is no connection, as Request does.

@@ -51,6 +51,14 @@ func TestLookup(t *testing.T) {
 		require.True(t, info.Unverified, "a key that is the server's word alone")
 		require.Equal(t, channel.Here, info.State)
 
+		// Of a client that was renamed: it is found by its key's own name, and has another.
+		bob.Name = "robert"
+		info, err = alice.Lookup(ctx, "bob")
+		require.NoError(t, err)
+		require.Equal(t, "robert", info.Name)
+		require.Equal(t, known, info.Key)
+		require.True(t, info.Unverified, "the key file has another name for it")
+
 		_, err = alice.Lookup(ctx, "dora")
 		require.ErrorIs(t, err, channel.CodeUnknownPeer)
 		require.NotContains(t, err.Error(), "\x1b")
@@ -70,7 +78,6 @@ func TestLyingLookup(t *testing.T) {
 		answer(h, service.Lookup, func(context.Context, service.NameRequest) (any, error) { return lie, nil })
 		alice := h.dial(nil)
 		for name, change := range map[string]func(*service.Peer){
-			"another's name":      func(p *service.Peer) { p.Name = "carol" },
 			"no name":             func(p *service.Peer) { p.Name = "" },
 			"an escape":           func(p *service.Peer) { p.Name = "\x1b[31mbob" },
 			"a short key":         func(p *service.Peer) { p.Key = p.Key[1:] },

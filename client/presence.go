@@ -1,6 +1,7 @@
 package client
 
 import (
+	"container/list"
 	"context"
 	"iter"
 	"slices"
@@ -51,42 +52,58 @@ func (c *Client) Presence(ctx context.Context) iter.Seq2[channel.PresenceEvent, 
 // view is what one loop over Presence was told. It is guarded by its roster's mu.
 type view struct {
 	told  map[keys.PublicKey]channel.PeerInfo
-	due   []keys.PublicKey        // who may have changed, in that order
-	isDue map[keys.PublicKey]bool // these, and whether one that was not told of has come: else it was here
-	begun bool                    // the first list is over
+	due   list.List                        // of change: who may have changed, in that order
+	isDue map[keys.PublicKey]*list.Element // the same
+	begun bool                             // the first list is over
+}
+
+// change is a peer that may have changed.
+type change struct {
+	key  keys.PublicKey
+	came bool // if it was not told of it has come: else it was here
 }
 
 func newView() *view {
-	return &view{told: map[keys.PublicKey]channel.PeerInfo{}, isDue: map[keys.PublicKey]bool{}}
+	return &view{told: map[keys.PublicKey]channel.PeerInfo{}, isDue: map[keys.PublicKey]*list.Element{}}
 }
 
-// mark notes that a peer may have changed.
-func (v *view) mark(key keys.PublicKey) {
-	if _, due := v.isDue[key]; !due {
-		v.isDue[key] = v.begun
-		v.due = append(v.due, key)
+// mark notes that a peer may have changed, which is here now or not. Of one that was not told of and has left there is nothing to tell: a server that goes on naming such must not
+// fill the memory of a slow loop.
+func (v *view) mark(key keys.PublicKey, here bool) {
+	at, due := v.isDue[key]
+	_, known := v.told[key]
+	switch {
+	case !here && !known:
+		if due {
+			v.unmark(at)
+		}
+	case !due:
+		v.isDue[key] = v.due.PushBack(change{key, v.begun})
 	}
+}
+
+// unmark takes a peer from those that may have changed.
+func (v *view) unmark(at *list.Element) change {
+	c := v.due.Remove(at).(change)
+	delete(v.isDue, c.key)
+	return c
 }
 
 // take gives the events of the next peer that has changed; none if none has.
 func (v *view) take(peers map[keys.PublicKey]channel.PeerInfo) []channel.PresenceEvent {
-	for len(v.due) > 0 {
-		key := v.due[0]
-		v.due = v.due[1:]
-		came := v.isDue[key]
-		delete(v.isDue, key)
-		before, known := v.told[key]
-		now, here := peers[key]
+	for first := v.due.Front(); first != nil; first = v.due.Front() {
+		c := v.unmark(first)
+		before, known := v.told[c.key]
+		now, here := peers[c.key]
 		if here {
-			v.told[key] = now
+			v.told[c.key] = now
 		} else {
-			delete(v.told, key)
+			delete(v.told, c.key)
 		}
-		if events := changes(before, known, now, here, came); events != nil {
+		if events := changes(before, known, now, here, c.came); events != nil {
 			return events
 		}
 	}
-	v.due = nil // and not the array that was gone through
 	return nil
 }
 

@@ -48,7 +48,7 @@ func (r *roster) enter() *view {
 	}
 	r.views[v] = struct{}{}
 	for key := range r.peers {
-		v.mark(key)
+		v.mark(key, true)
 	}
 	v.begun = r.whole
 	return v
@@ -186,6 +186,7 @@ func (r *roster) apply(p *page) error {
 	for _, info := range p.peers {
 		if info.State == channel.Left {
 			delete(r.peers, info.Key)
+			delete(r.seen, info.Key)
 		} else {
 			if _, known := r.peers[info.Key]; !known && len(r.peers) >= mostPeers {
 				return errTooManyPeers
@@ -228,7 +229,8 @@ func (r *roster) forgetUnseen() {
 
 // mark notes for all loops that a peer may have changed.
 func (r *roster) mark(key keys.PublicKey) {
+	_, here := r.peers[key]
 	for v := range r.views {
-		v.mark(key)
+		v.mark(key, here)
 	}
 }

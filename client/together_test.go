@@ -67,6 +67,9 @@ func TestNameAndGroupsOverLosses(t *testing.T) {
 		require.Equal(t, []string{"a", "b"}, info.Groups)
 		require.Equal(t, alice.Key(), info.Key)
 		require.False(t, info.Unverified, "bob has her key for it")
+		byOwn, err := bob.Lookup(ctx, "alice")
+		require.NoError(t, err)
+		require.Equal(t, info, byOwn, "with the present name")
 
 		// Pipes may be opened to both names, and come from the key's own.
 		p, err := alice.OpenPipe(ctx, "bob")

@@ -79,7 +79,7 @@ func (c *Client) trustOf(name string, stranger bool) (*peerTrust, error) {
 		file = "FILE"
 	}
 	return nil, &channel.Error{Code: channel.CodeUnknownPeer,
-		Text: fmt.Sprintf("no key for %q: add it with: pysock trust add --keys %s %s pysock1…", name, file, name)}
+		Text: fmt.Sprintf("no key for %q: add it with: pysock trust add --keys %s %s pysock1…, or, if it was renamed, use the name that the key file has for it", name, file, name)}
 }
 
 // check decides about the key that the peer has proven.

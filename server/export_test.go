@@ -31,5 +31,12 @@ func (s *Server) PresenceHeld() int {
 	return len(s.presence.log) + len(s.presence.left) + len(s.presence.of)
 }
 
+// PresenceSlots is for how many sessions a viewer may have to keep whether it knows of them.
+func (s *Server) PresenceSlots() int {
+	s.presence.mu.Lock()
+	defer s.presence.mu.Unlock()
+	return int(s.presence.slots)
+}
+
 // Patience is how long a server with that many places waits at most.
 func Patience(places int) time.Duration { return time.Duration(places) * patienceEach }

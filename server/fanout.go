@@ -22,8 +22,8 @@ func (s *Server) Broadcast(ctx context.Context, name string, body []byte) (chann
 }
 
 // BroadcastMessage sends a message to all sessions but transient ones, as by each one's SendMessage, and to the history of the channel in Histories, if there is one. For who does not take it
-// at once it waits in a queue of the session's, and nobody waits for that: not the others, nor the caller. When Limits.SendQueue bytes wait for one already, the caller waits too, until ctx ends. A session that
-// gets nothing of what waits for it for SlowTimeout, or for which the caller has waited so long, is ended with CodeLimit; one whose client is away when its queue is full, and not before.
+// at once it waits in a queue of the session's, and nobody waits for that: not the others, nor the caller. When Limits.SendQueue bytes wait for one already, the caller waits too, until ctx ends. How long it may be held up says
+// SlowTimeout; then the session is ended with CodeLimit. That of a client that is away is ended when its queue is full, and not before.
 //
 // The report says whom it did not reach, and why: a client without a handler for the channel, one for which the message is too large, one that was too slow, one whose session ended meanwhile, or, when ctx ended, those that were waited for. It counts
 // as reached for whom it waits; if that session ends first it is lost, and OnLeave hears why. An error is returned only for a message that nobody can get: a bad channel name or encoding.
@@ -33,7 +33,8 @@ func (s *Server) BroadcastMessage(ctx context.Context, m *channel.Message) (chan
 	return s.sendTo(ctx, s.all(), "", m, false)
 }
 
-// TryBroadcast is BroadcastMessage that waits for nobody: it leaves those out that cannot take the message at once. The report has them with CodeLimit, and each is told with
+// TryBroadcast is BroadcastMessage that lets nothing wait: it leaves those out that cannot take the message at once. A body has at most 65,504 bytes, since no client takes more at once;
+// CodeTooLarge is the error of a larger one. The report has them with CodeLimit, and each is told with
 // the channel's next message how many it has missed: channel.Message.Missed. Their sessions go on.
 func (s *Server) TryBroadcast(m *channel.Message) (channel.Report, error) {
 	return s.sendTo(context.Background(), s.all(), "", m, true)
@@ -47,11 +48,17 @@ func (g Group) Send(ctx context.Context, name string, body []byte) (channel.Repo
 // SendMessage is BroadcastMessage to the sessions of the group, and to the history "group/channel"; see Server.Histories. It comes from the server, so Message.Group is empty at the
 // receivers: that is for what members send. To a group that nobody is in it reaches nobody.
 func (g Group) SendMessage(ctx context.Context, m *channel.Message) (channel.Report, error) {
+	if err := keys.CheckName(g.name); err != nil {
+		return channel.Report{}, badName(err)
+	}
 	return g.server.sendTo(ctx, g.members(), g.name, m, false)
 }
 
 // TrySend is SendMessage as TryBroadcast is BroadcastMessage.
 func (g Group) TrySend(m *channel.Message) (channel.Report, error) {
+	if err := keys.CheckName(g.name); err != nil {
+		return channel.Report{}, badName(err)
+	}
 	return g.server.sendTo(context.Background(), g.members(), g.name, m, true)
 }
 
@@ -62,6 +69,12 @@ func (s *Server) all() []*Session {
 	return slices.Clone(s.everybody.members)
 }
 
+func (s *Server) isCutting() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.cutting
+}
+
 // sendTo sends a message of the server's own.
 func (s *Server) sendTo(ctx context.Context, to []*Session, group string, m *channel.Message, drop bool) (channel.Report, error) {
 	if err := s.start(); err != nil {
@@ -70,12 +83,18 @@ func (s *Server) sendTo(ctx context.Context, to []*Session, group string, m *cha
 	if err := checkMessage(m); err != nil {
 		return channel.Report{}, err
 	}
+	if drop && len(m.Body)+wire.MessageOverhead > flow.Guaranteed {
+		return channel.Report{}, &channel.Error{Code: channel.CodeTooLarge, Text: fmt.Sprintf("what may be left out has at most %d bytes: nobody takes more at once", flow.Guaranteed-wire.MessageOverhead)}
+	}
+	if s.isCutting() {
+		return channel.Report{}, ErrServerClosed
+	}
 	if len(s.Histories) > 0 {
 		kept := *m
 		kept.From, kept.Group = &channel.Peer{Name: keys.ServerName, Key: identity(s.Keys)}, group
 		s.record(group, &kept)
 	}
-	d := &delivery{Message: m, drop: drop}
+	d := &delivery{Message: m, drop: drop, size: len(m.Body) + deliveryOverhead}
 	return s.deliver(ctx, to, d), nil
 }
 
@@ -105,13 +124,15 @@ func (s *Server) serveSend(ctx context.Context, sess *Session, m *channel.Messag
 	if err := s.ask("AllowGroupSend", *peer, func() error { return s.AllowGroupSend(*peer, req.Group, msg) }); err != nil {
 		return policyError(err)
 	}
+	if !sess.slots.mayUse(req.Channel) {
+		return &channel.Error{Code: channel.CodeLimit, Text: fmt.Sprintf("a client sends to groups on %d channels at most", mostGroupChannels)}
+	}
 	to := slices.DeleteFunc(s.Group(req.Group).members(), func(other *Session) bool { return other == sess })
-	if len(to) == 0 {
+	if recorded := s.record(req.Group, msg); len(to) == 0 && !recorded {
 		return &channel.Error{Code: channel.CodeUnknownPeer, Text: "nobody else is in the group"}
 	}
-	s.record(req.Group, msg)
-	head := &wire.GroupHead{Name: peer.Name, Key: [wire.KeySize]byte(peer.Key.Bytes()), Group: req.Group}
-	report := s.deliver(ctx, to, &delivery{Message: msg, head: head})
+	head := wire.GroupHead{Name: peer.Name, Key: [wire.KeySize]byte(peer.Key.Bytes()), Group: req.Group}
+	report := s.deliver(ctx, to, &delivery{Message: msg, group: link.NewGroupBody(head, msg.Body), size: len(msg.Body) + deliveryOverhead})
 	told := service.Report{Reached: report.Reached, More: report.More}
 	for _, u := range report.Unreached {
 		told.Unreached = append(told.Unreached, service.Unreached{Name: u.Peer.Name, Key: u.Peer.Key.Bytes(), Code: codeOf(u.Err)})
@@ -136,8 +157,9 @@ func codeOf(err error) channel.Code {
 // delivery is a message on its way to many.
 type delivery struct {
 	*channel.Message
-	head *wire.GroupHead // of one that a client sends; nil for the server's own
-	drop bool            // who cannot take it at once is left out
+	group *link.GroupBody // of one that a client sends; nil for the server's own
+	drop  bool            // who cannot take it at once is left out
+	size  int             // what it takes while it waits
 
 	once sync.Once
 	kept *delivery // see keep
@@ -147,17 +169,13 @@ type delivery struct {
 func (d *delivery) keep() *delivery {
 	d.once.Do(func() {
 		m := *d.Message
-		m.Body = bytes.Clone(m.Body)
-		d.kept = &delivery{Message: &m, head: d.head}
+		if m.Body = nil; d.group == nil { // which has its own
+			m.Body = bytes.Clone(d.Body)
+		}
+		d.kept = &delivery{Message: &m, group: d.group, size: d.size}
 	})
 	return d.kept
 }
-
-// isLarge reports whether each receiver's copy of the message, which it has if there is a head, is too much to make for many at once.
-func (d *delivery) isLarge() bool { return d.head != nil && len(d.Body) > flow.Guaranteed }
-
-// largeAtOnce is how many receivers are sent a large message at once.
-const largeAtOnce = 16
 
 var (
 	errTooSlow = &channel.Error{Code: channel.CodeLimit, Text: "too slow"}
@@ -176,10 +194,6 @@ func (s *Server) deliver(ctx context.Context, to []*Session, d *delivery) channe
 	}
 	slow := to[:0] // the list is ours, and its beginning is done with
 	for _, sess := range to {
-		if d.isLarge() {
-			slow = append(slow, sess)
-			continue
-		}
 		switch err := sess.offer(d); {
 		case err == nil:
 			report.Reached++
@@ -207,20 +221,11 @@ func (s *Server) deliver(ctx context.Context, to []*Session, d *delivery) channe
 
 // deliverSlowly sends a message to sessions that have to be waited for, side by side, and ends those that are too slow. It returns the error of each.
 func (s *Server) deliverSlowly(ctx context.Context, slow []*Session, d *delivery) []error {
-	atOnce, give := len(slow), (*Session).await
-	if d.isLarge() {
-		atOnce, give = largeAtOnce, (*Session).take
-	}
-	turns := make(chan struct{}, atOnce)
 	errs := make([]error, len(slow))
 	var all sync.WaitGroup
 	for i, sess := range slow {
-		turns <- struct{}{}
 		all.Go(func() { // stops with ctx, and its own timeout, at the latest
-			defer func() { <-turns }()
-			ctx, cancel := context.WithTimeoutCause(ctx, s.slowTimeout(), errTooSlow)
-			defer cancel()
-			if errs[i] = give(sess, ctx, d); errors.Is(errs[i], errTooSlow) {
+			if errs[i] = sess.await(ctx, d); errors.Is(errs[i], errTooSlow) {
 				s.tooSlow(sess)
 			}
 		})
@@ -229,20 +234,9 @@ func (s *Server) deliverSlowly(ctx context.Context, slow []*Session, d *delivery
 	return errs
 }
 
-// take sends the session a large message, and waits until it can be sent.
-func (s *Session) take(ctx context.Context, d *delivery) error {
-	if err := s.after(ctx, d.key()); err != nil {
-		return err
-	}
-	if err := s.slots.inbox.enter(len(d.Body), int(s.peerMax)); err != nil {
-		return err
-	}
-	defer s.slots.inbox.exit(len(d.Body))
-	return s.send(ctx, d)
-}
-
 // tooSlow ends a session that holds others up.
 func (s *Server) tooSlow(sess *Session) {
+	sess.lags.slow.Store(true) // before others see that something has left the queue, or that it ends
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !sess.ending {
@@ -250,35 +244,4 @@ func (s *Server) tooSlow(sess *Session) {
 	}
 	s.end(sess, errTooSlow.Code, errTooSlow.Text)
 	s.unlist(sess) // the next message does not find it
-}
-
-// mostSlow is how many messages of other clients wait at most to be sent to one that does not take them. Those of the server's application do not count: it knows how many it sends.
-const mostSlow = 128
-
-// inbox counts what waits to be sent to a session. Its zero value is empty.
-type inbox struct {
-	mu    sync.Mutex
-	n     int
-	bytes int
-}
-
-var errInboxFull = &channel.Error{Code: channel.CodeBusy, Text: "too many messages wait for it already"}
-
-// enter counts a message, unless there are too many, or too large ones: together as much as the largest that the session takes.
-func (b *inbox) enter(size, most int) error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.n == mostSlow || b.n > 0 && b.bytes+size > most {
-		return errInboxFull
-	}
-	b.n++
-	b.bytes += size
-	return nil
-}
-
-func (b *inbox) exit(size int) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.n--
-	b.bytes -= size
 }

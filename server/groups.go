@@ -23,7 +23,7 @@ type membership struct {
 	at    int
 }
 
-// fewMembers is up to how many places for members are kept for others to come.
+// fewMembers is the largest list of members that keeps its memory when members leave. A larger one gives half of it back when three quarters are unused.
 const fewMembers = 64
 
 // add takes a session in that is not in it.
@@ -116,8 +116,8 @@ func (s *Session) JoinGroup(name string) error {
 	s.become(&p)
 	if !s.isTransient {
 		srv.enroll(s, name)
-		srv.presence.changed(s)
 	}
+	srv.presence.changed(s)
 	return nil
 }
 
@@ -141,17 +141,12 @@ func (s *Session) LeaveGroup(name string) error {
 	s.become(&p)
 	if !s.isTransient {
 		srv.expel(s, srv.groups[name])
-		srv.presence.changed(s)
 	}
+	srv.presence.changed(s)
 	return nil
 }
 
 var errNotMember = &channel.Error{Code: channel.CodeUnknownPeer, Text: "not in this group"}
-
-// badName makes a refusal of what is wrong with a name.
-func badName(err error) error {
-	return &channel.Error{Code: channel.CodeBadName, Text: clip(err.Error())}
-}
 
 // A Group is the sessions that are in a group, as it is whenever one of its methods is called. Transient sessions are not found in groups. Make one with Server.Group.
 type Group struct {

@@ -34,16 +34,15 @@ func (s *Server) checkHistories() error {
 }
 
 // record adds what is sent to many to the history that is for it, if there is one; group is empty for all. A history whose name has a slash is one of a group.
-func (s *Server) record(group string, m *channel.Message) {
+func (s *Server) record(group string, m *channel.Message) (kept bool) {
 	name := m.Channel
 	if group != "" {
 		name = group + "/" + name
 	} else if strings.Contains(name, "/") {
-		return
+		return false
 	}
-	if h := s.Histories[name]; h != nil {
-		h.Add(m)
-	}
+	h := s.Histories[name]
+	return h != nil && h.Add(m) != 0
 }
 
 // mayRead is why a client may not read a history.

@@ -7,27 +7,26 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/pysock/pysock/channel"
 	"github.com/pysock/pysock/internal/link"
+	"github.com/pysock/pysock/internal/wire"
 )
 
 // lags are what a session has yet to be sent of what went to many: for each channel on which it could not take a message at once a queue, which a goroutine sends in order. So one that is slow
-// holds up nobody, until Limits.SendQueue bytes wait for it. The zero value is empty.
+// holds up nobody, until Limits.SendQueue bytes wait for it. There are two of them: of what the server's application sends, and of what other clients send to groups. The zero value is empty.
 type lags struct {
 	some atomic.Int32 // queues there are
+	slow atomic.Bool  // it has not taken what waits in time, and its session is being ended
 	wg   sync.WaitGroup
 
-	mu     sync.Mutex
-	closed bool
-	slow   bool // it has not taken what waits in time, and its session is being ended
-	by     map[lagKey]*lag
-	bytes  int
-	moved  chan struct{} // closed when less waits than before; nil while nobody looks
-}
-
-// lagKey is a channel: the application's, or of its name that of group messages.
-type lagKey struct {
-	group bool
-	name  string
+	mu      sync.Mutex
+	closed  bool
+	by      map[string]*lag // by the channel's name
+	bytes   int
+	moved   chan struct{} // closed when less waits than before; nil while nobody looks
+	spent   time.Duration // how long callers have waited since nothing waited for SlowTimeout
+	emptied time.Time     // nothing waits since then
+	refused error         // by the client, of a message that waited; whoever calls Flush is to hear of it
 }
 
 type lag struct{ queue []waiting }
@@ -41,9 +40,26 @@ type waiting struct {
 // errNoRoom is for a message that would go beyond Limits.SendQueue.
 var errNoRoom = errors.New("too much waits already")
 
-// offer gives a session a message, to be sent at once or behind what waits for it. errNoRoom says that there is no room at the moment, link.ErrFull that it is left out.
+// lagsOf are those that a message waits in.
+func (s *Session) lagsOf(d *delivery) *lags {
+	if d.group != nil {
+		return &s.mail
+	}
+	return &s.lags
+}
+
+// offer gives a session a message, to be sent at once or behind what waits for it. link.ErrFull says that it is left out, errNoRoom that there is no room at the moment.
 func (s *Session) offer(d *delivery) error {
-	g, key := &s.lags, d.key()
+	err := s.offerOrder(d)
+	if err != nil && s.lags.slow.Load() {
+		return errTooSlow // whatever else its end looks like
+	}
+	return err
+}
+
+// offerOrder is offer but for how the end of a session that was too slow looks.
+func (s *Session) offerOrder(d *delivery) error {
+	g := s.lagsOf(d)
 	if g.some.Load() == 0 {
 		// What the same caller has sent before does not wait; of others there is no order to keep.
 		if err := s.try(d); !errors.Is(err, link.ErrFull) || d.drop {
@@ -52,7 +68,7 @@ func (s *Session) offer(d *delivery) error {
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	l := g.by[key]
+	l := g.by[d.Channel]
 	if l == nil {
 		if err := s.try(d); !errors.Is(err, link.ErrFull) || d.drop {
 			return err
@@ -62,29 +78,32 @@ func (s *Session) offer(d *delivery) error {
 	case d.drop:
 		l.leaveOut()
 		return link.ErrFull
-	case g.slow:
+	case g.slow.Load():
 		return errTooSlow
 	case g.closed:
 		return context.Cause(s.Context())
 	case !g.hasRoom(d, s.server.limits.SendQueue):
 		return errNoRoom
 	}
-	g.bytes += d.size()
+	g.bytes += d.size
 	if l == nil {
 		l = new(lag)
 		if g.by == nil {
-			g.by = make(map[lagKey]*lag)
+			g.by = make(map[string]*lag)
 		}
-		g.by[key] = l
+		if len(g.by) == 0 && time.Since(g.emptied) >= s.server.slowTimeout() {
+			g.spent = 0
+		}
+		g.by[d.Channel] = l
 		g.some.Add(1)
-		g.wg.Go(func() { s.catchUp(key, l) }) // stops when nothing waits, at the latest soon after the session has ended
+		g.wg.Go(func() { s.catchUp(g, d.Channel, l) }) // stops when nothing waits, at the latest soon after the session has ended
 	}
 	l.queue = append(l.queue, waiting{d: d.keep()})
 	return nil
 }
 
 // hasRoom reports whether a message may wait: one may if nothing else does. Call it with mu held.
-func (g *lags) hasRoom(d *delivery, most int) bool { return g.bytes == 0 || g.bytes+d.size() <= most }
+func (g *lags) hasRoom(d *delivery, most int) bool { return g.bytes == 0 || g.bytes+d.size <= most }
 
 // leaveOut notes that a message is left out behind what waits.
 func (l *lag) leaveOut() {
@@ -95,18 +114,17 @@ func (l *lag) leaveOut() {
 	l.queue = append(l.queue, waiting{left: 1})
 }
 
-// catchUp sends what waits.
-func (s *Session) catchUp(key lagKey, l *lag) {
-	g := &s.lags
+// catchUp sends what waits on a channel.
+func (s *Session) catchUp(g *lags, name string, l *lag) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for len(l.queue) > 0 {
 		w := l.queue[0]
 		g.mu.Unlock()
+		var err error
 		if w.d == nil {
-			s.link.LeaveOut(key.group, key.name, w.left)
-		} else if !s.sendSlowly(w.d) {
-			g.giveUp()
+			s.link.LeaveOut(g == &s.mail, name, w.left)
+		} else if err = s.sendSlowly(w.d); errors.Is(err, errTooSlow) {
 			s.server.tooSlow(s)
 		}
 		g.mu.Lock()
@@ -117,35 +135,35 @@ func (s *Session) catchUp(key lagKey, l *lag) {
 				continue
 			}
 		} else {
-			g.bytes -= w.d.size()
+			g.bytes -= w.d.size
+		}
+		if errors.Is(err, channel.CodeNoHandler) {
+			g.refused = err
 		}
 		l.queue[0] = waiting{}
 		l.queue = l.queue[1:]
 		g.wake()
 	}
-	delete(g.by, key)
+	delete(g.by, name)
 	g.some.Add(-1)
+	if len(g.by) == 0 {
+		g.emptied = time.Now()
+	}
 	g.wake()
 }
 
-// giveUp lets nothing more wait.
-func (g *lags) giveUp() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.slow = true
-}
-
-// sendSlowly sends a message that the client cannot take yet, if it can be sent at all. It reports false if the client is there and does not take it for Server.SlowTimeout.
-func (s *Session) sendSlowly(d *delivery) bool {
+// sendSlowly sends a message that the client cannot take yet, if it can be sent at all. The error is errTooSlow if the client is there and does not take for Server.SlowTimeout what the server's
+// application sends. For what other clients send it has until its session ends: they must not end it.
+func (s *Session) sendSlowly(d *delivery) error {
+	if d.group != nil {
+		return s.send(context.Background(), d)
+	}
 	for {
 		ctx, cancel := context.WithTimeoutCause(context.Background(), s.server.slowTimeout(), errTooSlow)
 		err := s.send(ctx, d)
 		cancel()
-		switch {
-		case !errors.Is(err, errTooSlow):
-			return true // or the channel is refused, or the session has ended
-		case !s.isAway():
-			return false
+		if !errors.Is(err, errTooSlow) || !s.isAway() {
+			return err // if the session has not ended
 		}
 		// It may have its grace: what waits is bounded.
 	}
@@ -184,11 +202,11 @@ func (g *lags) wait(ctx context.Context, done func() bool) error {
 }
 
 // after waits until nothing that was sent to many waits any more on a channel, so that what comes now comes after it.
-func (s *Session) after(ctx context.Context, key lagKey) error {
+func (s *Session) after(ctx context.Context, name string) error {
 	if s.lags.some.Load() == 0 {
 		return nil
 	}
-	return s.lags.wait(ctx, func() bool { return s.lags.by[key] == nil })
+	return s.lags.wait(ctx, func() bool { return s.lags.by[name] == nil })
 }
 
 // afterAll is after for all channels.
@@ -207,21 +225,83 @@ func (g *lags) close() {
 	g.wg.Wait()
 }
 
-// await offers a message again and again to a session that has no room for it, until it has. One that is away then has had its share.
+// await offers a message again and again to a session that has no room for it, until it has. One that is away then has had its share, and so has one for which others have waited for
+// Server.SlowTimeout in all, until nothing waits for it for as long: who takes a little now and then must not hold them up again and again. That is errTooSlow for a message of the server's application; what
+// other clients send is left out then.
 func (s *Session) await(ctx context.Context, d *delivery) error {
+	g := s.lagsOf(d)
 	for {
 		err := s.offer(d)
 		if !errors.Is(err, errNoRoom) {
 			return err
 		}
-		if s.isAway() {
-			return errTooSlow
+		if err = s.awaitRoom(ctx, g, d); err == nil {
+			continue
 		}
-		room := func() bool { return s.lags.slow || s.lags.closed || s.lags.hasRoom(d, s.server.limits.SendQueue) }
-		if err := s.lags.wait(ctx, room); err != nil {
-			return err
+		if d.group != nil && errors.Is(err, errTooSlow) {
+			return s.leaveOut(g, d)
+		}
+		return err
+	}
+}
+
+// awaitRoom waits until a message has room. The error is errTooSlow, or of ctx.
+func (s *Session) awaitRoom(ctx context.Context, g *lags, d *delivery) error {
+	g.mu.Lock()
+	left := s.server.slowTimeout() - g.spent
+	g.mu.Unlock()
+	if s.isAway() || left <= 0 {
+		return errTooSlow
+	}
+	began := time.Now()
+	ctx, cancel := context.WithTimeoutCause(ctx, left, errTooSlow)
+	defer cancel()
+	err := g.wait(ctx, func() bool { return g.slow.Load() || g.closed || g.hasRoom(d, s.server.limits.SendQueue) })
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.spent += time.Since(began)
+	return err
+}
+
+// leaveOut leaves a message out, behind what waits.
+func (s *Session) leaveOut(g *lags, d *delivery) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if l := g.by[d.Channel]; l != nil {
+		l.leaveOut()
+	} else {
+		s.link.LeaveOut(d.group != nil, d.Channel, 1)
+	}
+	s.dropped.Add(1)
+	return errLeftOut
+}
+
+// refusal gives what the client has refused of what waited, once.
+func (g *lags) refusal() error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	err := g.refused
+	g.refused = nil
+	return err
+}
+
+// deliverRest gives what waits of the application's messages some time before the session is closed, and returns how many are left. It does not wait for a client that is away.
+func (s *Session) deliverRest(ctx context.Context) (left int) {
+	ctx, cancel := context.WithTimeout(ctx, wire.CloseTimeout)
+	defer cancel()
+	if !s.isAway() {
+		_ = s.afterAll(ctx) // what is left is counted
+	}
+	s.lags.mu.Lock()
+	defer s.lags.mu.Unlock()
+	for _, l := range s.lags.by {
+		for _, w := range l.queue {
+			if w.d != nil {
+				left++
+			}
 		}
 	}
+	return left
 }
 
 func (g *lags) amount() int {
@@ -230,23 +310,18 @@ func (g *lags) amount() int {
 	return g.bytes
 }
 
-func (d *delivery) key() lagKey { return lagKey{d.head != nil, d.Channel} }
-
-// size is what a message takes while it waits.
-func (d *delivery) size() int { return len(d.Body) + deliveryOverhead }
-
-// deliveryOverhead is what it takes besides its body.
+// deliveryOverhead is what a message that waits takes besides its body.
 const deliveryOverhead = 256
 
 func (s *Session) try(d *delivery) error {
-	return s.link.TrySend(d.head, d.Channel, d.Encoding, d.Body, d.drop)
+	return s.link.TrySend(d.group, d.Channel, d.Encoding, d.Body, d.drop)
 }
 
 func (s *Session) send(ctx context.Context, d *delivery) error {
-	if d.head == nil {
+	if d.group == nil {
 		return s.link.Send(ctx, d.Channel, d.Encoding, d.Body)
 	}
-	return s.link.SendGroup(ctx, *d.head, d.Channel, d.Encoding, d.Body)
+	return s.link.SendGroup(ctx, d.group, d.Channel, d.Encoding)
 }
 
 func (s *Server) slowTimeout() time.Duration {

@@ -101,3 +101,108 @@ func TestLagOfWhoIsAway(t *testing.T) {
 		})
 	}
 }
+
+// slowly has a member take one message of "flood" in each interval.
+func (m *member) slowly(t *testing.T, interval time.Duration) (taken *int) {
+	taken = new(int)
+	m.mux.Handle("flood", func(ctx context.Context, _ channel.Conn, _ *channel.Message) error {
+		*taken++
+		select {
+		case <-time.After(interval):
+		case <-t.Context().Done():
+		}
+		return nil
+	})
+	return taken
+}
+
+// TestLagIsDelivered: a session that is closed, and a server that goes down, first give what waits.
+func TestLagIsDelivered(t *testing.T) {
+	for name, end := range map[string]func(*bubble, *server.Session) error{
+		"close":    func(_ *bubble, s *server.Session) error { return s.Close() },
+		"shutdown": func(w *bubble, _ *server.Session) error { return w.Shutdown(context.Background()) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			inHub(t, allowAll, func(t *testing.T, w *bubble, _ *received) {
+				alice := w.member("alice", nil)
+				taken := alice.slowly(t, 50*time.Millisecond)
+				for range 20 {
+					report, err := w.Broadcast(t.Context(), "flood", make([]byte, 10<<10))
+					require.NoError(t, err)
+					require.Equal(t, 1, report.Reached)
+				}
+				require.NoError(t, end(w, alice.session()))
+				<-time.After(time.Second)
+				require.Equal(t, 20, *taken)
+			})
+		})
+	}
+}
+
+// TestLagIsLost: what a session cannot be given in time when it is closed is told.
+func TestLagIsLost(t *testing.T) {
+	inHub(t, allowAll, func(t *testing.T, w *bubble, _ *received) {
+		alice := w.member("alice", nil)
+		alice.slowly(t, time.Hour)
+		for range 20 {
+			_, err := w.Broadcast(t.Context(), "flood", make([]byte, 10<<10))
+			require.NoError(t, err)
+		}
+		var lost *channel.LostError
+		require.ErrorAs(t, alice.session().Close(), &lost)
+	})
+}
+
+// TestLagIsRefused: Flush tells that a client does not handle the channel, also if what waited has heard it first.
+func TestLagIsRefused(t *testing.T) {
+	inHub(t, allowAll, func(t *testing.T, w *bubble, _ *received) {
+		alice := w.member("alice", nil)
+		for range 20 {
+			_, err := w.Broadcast(t.Context(), "unheard", make([]byte, 10<<10))
+			require.NoError(t, err)
+		}
+		synctest.Wait()
+		require.ErrorIs(t, alice.session().Flush(t.Context()), channel.CodeNoHandler)
+	})
+}
+
+// TestDrip: one that takes a little now and then holds up those who send to many for SlowTimeout, once.
+func TestDrip(t *testing.T) {
+	inHub(t, func(s *server.Server) {
+		allowAll(s)
+		s.Limits = server.Limits{SendQueue: 64 << 10, ResumeBuffer: 192 << 10}
+	}, func(t *testing.T, w *bubble, _ *received) {
+		alice, bob := w.member("alice", nil), w.member("bob", nil)
+		heard := bob.listen("flood")
+		alice.slowly(t, 4800*time.Millisecond)
+		began := time.Now()
+		for range 60 {
+			_, err := w.Broadcast(t.Context(), "flood", make([]byte, 60<<10))
+			require.NoError(t, err)
+		}
+		require.LessOrEqual(t, time.Since(began), 6*time.Second)
+		require.EqualValues(t, 1, w.Stats().TooSlow)
+		require.Len(t, heard.take(), 60)
+	})
+}
+
+// TestTryBroadcastOfLarge: what nobody can take at once is an error, and not left out for everybody.
+func TestTryBroadcastOfLarge(t *testing.T) {
+	inHub(t, allowAll, func(t *testing.T, w *bubble, _ *received) {
+		alice := w.member("alice", nil)
+		heard := alice.listen("flood")
+		_, err := w.TryBroadcast(&channel.Message{Channel: "flood", Body: make([]byte, 65505)})
+		require.ErrorIs(t, err, channel.CodeTooLarge)
+		report, err := w.TryBroadcast(&channel.Message{Channel: "flood", Body: make([]byte, 65504)})
+		require.NoError(t, err)
+		require.Equal(t, 1, report.Reached)
+		m := heard.take()
+		require.Len(t, m, 1)
+		require.Zero(t, m[0].Missed)
+		_, err = w.Group("a/b").Send(t.Context(), "flood", nil)
+		require.ErrorIs(t, err, channel.CodeBadName)
+		require.NoError(t, w.Server.Close())
+		_, err = w.Broadcast(t.Context(), "flood", nil)
+		require.ErrorIs(t, err, server.ErrServerClosed)
+	})
+}

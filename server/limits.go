@@ -20,11 +20,12 @@ import (
 //	                + MaxStreams × StreamWindow             received on streams of the server's application
 //	                + MaxPipes × 2 × PipeWindow             relayed, waiting for the other end
 //	                + SendQueue + MaxMessage                waiting to be sent
+//	                + 2 × (SendQueue + MaxMessage)          of Broadcast and Group.Send, and of other clients' messages to groups, waiting for that
 //	                + 1,024 × 3 KiB                         channels that the server's application sends on
 //	                + ResumeBuffer                          sent, and kept until the client's side has it
 //	                + 2 × 960 KiB                           sequences of its instance, and of one that is not there
 //	                + 1 KiB                                 a session that has ended, and why
-//	                + 7 MiB + 2 × MaxMessage                what it asks the server itself for, and what other clients send to groups that it is in
+//	                + 7 MiB + MaxMessage                    what it asks the server itself for
 //	                + 264 KiB )                             buffers of what is being read and written
 //
 // which Memory computes. The factor of 4 is what the smallest messages take in memory for each byte that they cost in credit. The buffers are one of 72 KiB for a record that is being read, and 64 KiB each for a
@@ -48,7 +49,7 @@ type Limits struct {
 	// others are twice as many a new connection is closed at once.
 	MaxHandshakes int
 
-	// MaxChannels is how many channels one client may send on; 0 for 64, at least 64, at most 1,024.
+	// MaxChannels is how many channels one client may send on; 0 for 64, at least 64, at most 960; those of group messages are counted apart.
 	MaxChannels int
 
 	// MaxMessage is the largest message taken from a client, in bytes of its body; 0 for 16 MiB, at least 64 KiB, at most 1 GiB.
@@ -102,7 +103,7 @@ func (l Limits) withDefaults() Limits {
 	or(&l.MaxSessions, 10_000, 1, unlimited)
 	or(&l.MaxTransient, 16, 1, unlimited)
 	or(&l.MaxHandshakes, 512, 1, unlimited)
-	or(&l.MaxChannels, 64, wire.MinChannels, wire.MaxChannels)
+	or(&l.MaxChannels, 64, wire.MinChannels, wire.MaxChannels-wire.MaxGroupChannels)
 	or(&l.MaxMessage, wire.DefaultMaxMessage-wire.MessageOverhead, wire.MinMaxMessage, wire.MaxBody)
 	or(&l.MaxStreams, 64, wire.MinStreams, wire.MaxStreams)
 	or(&l.StreamWindow, 256<<10, flow.Guaranteed, unlimited)
@@ -121,12 +122,12 @@ func (l Limits) Memory() int64 {
 		flow.GrowShare + l.MaxMessage +
 		l.MaxStreams*l.StreamWindow +
 		l.MaxPipes*2*l.PipeWindow +
-		2*(l.SendQueue+l.MaxMessage) + // of the connection, and of what went to many
+		3*(l.SendQueue+l.MaxMessage) +
 		sendMemory +
 		l.ResumeBuffer +
 		2*link.BooksMemory +
 		graveMemory +
-		servicesMemory + 2*l.MaxMessage +
+		servicesMemory + l.MaxMessage +
 		bufferMemory
 	return 2*int64(l.MaxHandshakes)*handshakeMemory + int64(l.MaxSessions)*int64(session)
 }

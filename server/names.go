@@ -122,7 +122,7 @@ func (n *Names) Claim(name string, key keys.PublicKey, now time.Time) error {
 	}
 	fold, err := checkOpenName(name)
 	if err != nil {
-		return &channel.Error{Code: channel.CodeBadName, Text: clip(err.Error())}
+		return badName(err)
 	}
 	n.mu.Lock()
 	b, err := n.claim(&entry{name: name, fold: fold, key: key, seen: dayOf(now)})
@@ -137,7 +137,7 @@ func (n *Names) Claim(name string, key keys.PublicKey, now time.Time) error {
 func (n *Names) claimable(name string, key keys.PublicKey, now time.Time) error {
 	fold, err := checkOpenName(name)
 	if err != nil {
-		return &channel.Error{Code: channel.CodeBadName, Text: clip(err.Error())}
+		return badName(err)
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -249,6 +249,18 @@ func (n *Names) NameOf(key keys.PublicKey, now time.Time) (string, bool) {
 		return "", false
 	}
 	return e.name, true
+}
+
+// heldByOther reports whether another key has the name in the book, or one that looks like it.
+func (n *Names) heldByOther(name, fold string, key keys.PublicKey, now time.Time) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, e := range []*entry{n.byName[name], n.byFold[fold]} {
+		if e != nil && e.key != key && !n.expired(e, dayOf(now)) {
+			return true
+		}
+	}
+	return false
 }
 
 // Len returns how many names are in the book. Those that have expired count until their place is needed.

@@ -106,12 +106,3 @@ func foldRune(r rune) rune {
 	}
 	return unicode.ToLower(least)
 }
-
-// clip shortens a text to what a refusal can carry.
-func clip(s string) string {
-	const most = 255
-	if len(s) <= most {
-		return s
-	}
-	return strings.ToValidUTF8(s[:most], "")
-}

@@ -25,6 +25,10 @@ type presence struct {
 	leftStale int      // likewise
 	position  uint64   // of the last change
 	forgotten uint64   // of the newest change that is not in the list any more
+	slots     uint32   // how many standings there have been at once
+	free      []uint32 // those of their slots that none has now
+
+	alike map[string][]*Session // those that are here, by the fold of the name that they came with
 
 	wake   chan struct{} // closed when there is news; nil while nobody waits
 	waking bool          // a timer will do that
@@ -35,7 +39,8 @@ type presence struct {
 type standing struct {
 	sess  *Session // nil of one that has left
 	key   keys.PublicKey
-	peer  *channel.Peer
+	peer  *channel.Peer // nil of one that has left
+	slot  uint32        // no other standing has it: see view.told
 	state uint8
 	since int64
 	at    uint64 // the position of its last change
@@ -62,15 +67,17 @@ func (p *presence) begin(most int) {
 	_, _ = rand.Read(p.epoch[:]) // never fails
 	p.most = most
 	p.of = make(map[keys.PublicKey]*standing)
+	p.alike = make(map[string][]*Session)
 }
 
 // came puts a session into the list, in the place of an older one of its key. Call it, as all that changes the list, with Server.mu held.
 func (p *presence) came(sess *Session) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.alike[sess.fold] = append(p.alike[sess.fold], sess)
 	st := p.of[sess.key]
 	if st == nil {
-		st = &standing{key: sess.key}
+		st = &standing{key: sess.key, slot: p.freeSlot()}
 		p.of[sess.key] = st
 	} else if st.sess == nil {
 		p.leftStale++
@@ -79,11 +86,24 @@ func (p *presence) came(sess *Session) {
 	p.move(st)
 }
 
-// changed notes that a session is away, or back, or has another name or other groups.
+// freeSlot is a slot for a new standing. Who was told of the one that had it before has been told since that it left, or begins anew, because that was forgotten.
+func (p *presence) freeSlot() uint32 {
+	if last := len(p.free) - 1; last >= 0 {
+		slot := p.free[last]
+		p.free = p.free[:last]
+		return slot
+	}
+	p.slots++
+	return p.slots - 1
+}
+
+// changed notes that a session is away, or back, or has another name or other groups. A transient one is not in the list, but its client may see others now than before.
 func (p *presence) changed(sess *Session) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if st := p.of[sess.key]; st != nil && st.sess == sess {
+	if sess.isTransient {
+		p.arouse()
+	} else if st := p.of[sess.key]; st != nil && st.sess == sess {
 		p.move(st)
 	}
 }
@@ -92,6 +112,10 @@ func (p *presence) changed(sess *Session) {
 func (p *presence) gone(sess *Session) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	alike := slices.DeleteFunc(p.alike[sess.fold], func(other *Session) bool { return other == sess })
+	if p.alike[sess.fold] = alike; len(alike) == 0 {
+		delete(p.alike, sess.fold)
+	}
 	st := p.of[sess.key]
 	if st == nil || st.sess != sess {
 		return // a newer one has its place
@@ -107,6 +131,7 @@ func (p *presence) gone(sess *Session) {
 			continue
 		}
 		delete(p.of, oldest.of.key)
+		p.free = append(p.free, oldest.of.slot)
 		p.forgotten, oldest.of.at = oldest.at, 0
 		p.stale++
 	}
@@ -118,7 +143,7 @@ func (p *presence) move(st *standing) {
 		p.stale++
 	}
 	p.position++
-	st.at, st.state = p.position, service.Left
+	st.at, st.state, st.peer = p.position, service.Left, nil
 	if st.sess != nil {
 		st.peer, st.state = st.sess.now.Load(), service.Here
 		if st.sess.awayTold {
@@ -162,17 +187,20 @@ func (p *presence) news(after uint64) <-chan struct{} {
 	return p.wake
 }
 
-// knows reports whether all that happened after a position is in the list.
-func (p *presence) knows(after uint64) bool {
+// looksLike reports whether a session of another key is here that came with a name of this fold.
+func (p *presence) looksLike(fold string, key keys.PublicKey) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return after >= p.forgotten && after <= p.position
+	return slices.ContainsFunc(p.alike[fold], func(sess *Session) bool { return sess.key != key && sess.Context().Err() == nil })
 }
 
-// from gives the standings after a position, as many as a page has. The position behind them is to; more says that there are others. Without those that have left, if alive.
+// knows reports whether all that a page from a position has to tell is in the list, if the asker does not care what was forgotten up to since. Call it with mu held.
+func (p *presence) knows(after, since uint64) bool {
+	return p.forgotten <= max(after, since) && after <= p.position
+}
+
+// from gives the standings after a position, as many as a page has. The position behind them is to; more says that there are others. Without those that have left, if alive. Call it with mu held.
 func (p *presence) from(after uint64, alive bool) (list []standing, to uint64, more bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
 	at := sort.Search(len(p.log), func(i int) bool { return p.log[i].at > after })
 	size := 0
 	for _, l := range p.log[at:] {

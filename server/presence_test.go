@@ -18,10 +18,11 @@ import (
 // viewer is a client that follows presence as docs/protocol.md, section 18, says.
 type viewer struct {
 	*member
-	page  service.PresencePage // the last
-	asked *asked[service.PresencePage]
-	knows map[string]service.Peer // by key
-	list  map[string]bool         // while a list is under way: who was on it
+	page   service.PresencePage // the last
+	asked  *asked[service.PresencePage]
+	knows  map[string]service.Peer // by key
+	list   map[string]bool         // while a list is under way: who was on it
+	groups []string                // that it is in, if it has joined and left some
 }
 
 func (m *member) viewer() *viewer { return &viewer{member: m, knows: map[string]service.Peer{}} }
@@ -262,6 +263,10 @@ func TestPresenceForgets(t *testing.T) {
 			require.True(t, got.All)
 			require.Equal(t, []string{"alice"}, states(got), "those that have left are not listed")
 		}
+		for _, name := range []string{"bob", "carol", "dave", "bob", "carol", "dave"} {
+			pass(name)
+		}
+		require.LessOrEqual(t, w.PresenceSlots(), 4, "what is kept for those who ask does not grow")
 	})
 }
 
@@ -312,37 +317,45 @@ func TestWaitersAreSmall(t *testing.T) {
 	})
 }
 
-// TestPresencePolicy leaves those out whom a client may not see.
-func TestPresencePolicy(t *testing.T) {
-	inHubOf(t, []string{"alice", "bob", "carol", "dave"}, func(s *server.Server) {
+// TestPresenceListEnds reads a list of several pages on a server that has forgotten many since most of it last changed.
+func TestPresenceListEnds(t *testing.T) {
+	const here, passing = 50, 54
+	var names []string
+	for i := range here + passing {
+		names = append(names, fmt.Sprint("m", i))
+	}
+	var groups []string
+	for i := range wire.MaxGroups {
+		groups = append(groups, fmt.Sprintf("%064d", i))
+	}
+	inHubOf(t, names, func(s *server.Server) {
 		allowAll(s)
-		s.AllowSee = func(viewer, peer channel.Peer) error {
-			for _, g := range viewer.Groups {
-				if slices.Contains(peer.Groups, g) {
-					return nil
-				}
-			}
-			return channel.CodeRefused
-		}
+		s.Limits.MaxSessions = here + 1
 	}, func(t *testing.T, w *bubble, _ *received) {
-		v := w.member("alice", inGroups("g")).viewer()
-		w.member("bob", inGroups("g"))
-		carol := w.member("carol", inGroups("other"))
-		page := v.next()
-		require.Equal(t, []string{"alice", "bob"}, states(page))
+		var v *viewer
+		for _, name := range names[:here] {
+			v = w.member(name, inGroups(groups...)).viewer()
+		}
+		var left *member
+		for _, name := range names[here:] {
+			left = w.member(name, nil)
+			sess := left.session()
+			go func() { _ = sess.Close() }()
+			<-left.link.Context().Done()
+			left.leave()
+			<-time.After(10 * time.Second)
+		}
+		require.True(t, v.next().All)
+		require.True(t, v.page.More)
+		pages := 1
+		for v.page.More {
+			require.False(t, v.next().All, "it goes on")
+			pages++
+		}
+		require.Less(t, pages, here)
+		require.Len(t, v.names(), here)
 		v.ask()
-		_, err := carol.rename("c")
-		require.NoError(t, err)
-		<-time.After(time.Second)
-		require.True(t, v.asked.waits(), "nothing that it may see")
-		_, err = carol.join("g")
-		require.NoError(t, err)
-		require.Equal(t, []string{"c"}, states(v.take()))
-		_, err = query[any](v.member, service.Lookup, service.NameRequest{Name: "dave"})
-		require.ErrorIs(t, err, channel.CodeRefused)
-		_, err = query[any](v.member, service.Lookup, service.NameRequest{Name: "alice"})
-		require.NoError(t, err)
-		loner := w.member("dave", nil).viewer()
-		require.Equal(t, []string{"dave"}, states(loner.next()), "itself it may see")
+		<-time.After(time.Minute)
+		require.True(t, v.asked.waits())
 	})
 }

@@ -189,7 +189,7 @@ func TestServicesAreDenied(t *testing.T) {
 				w.member("bob", nil)
 				for _, name := range []string{"bob", "carol"} {
 					_, err = query[any](m, service.Lookup, service.NameRequest{Name: name})
-					require.ErrorIs(t, err, channel.CodeRefused, "also of one that is not there")
+					require.ErrorIs(t, err, channel.CodeUnknownPeer, "as of nobody, also of one that is not there")
 				}
 			})
 		})

@@ -47,11 +47,11 @@ func (s *Session) Rename(name string) error {
 // taken reports whether a name cannot be taken at run time, because it, or one that looks like it, is or may soon be another key's. Call it with mu held.
 func (s *Server) taken(name, fold string, key keys.PublicKey) bool {
 	// Who is about to come has passed the check for a name in use, and may be about to claim its name in the book.
-	return s.admission.listedForOther(fold, key) || s.coming[fold] > 0 || s.usedByOther(name, fold, key) ||
+	return s.admission.listedForOther(fold, key) || s.coming[fold] > 0 || s.usedByOther(name, fold, key) || s.presence.looksLike(fold, key) ||
 		s.admission.open && s.names.heldByOther(name, fold, key, time.Now())
 }
 
-// usedByOther reports whether a session of another key has a name, or one that looks like it at run time. Call it with mu held.
+// usedByOther reports whether a session of another key has a name, or has taken one that looks like it at run time. Call it with mu held.
 func (s *Server) usedByOther(name, fold string, key keys.PublicKey) bool {
 	for _, sess := range []*Session{s.byName[name], s.runNames[fold]} {
 		if sess != nil && sess.key != key && sess.Context().Err() == nil {
@@ -87,16 +87,4 @@ func (s *Server) dropRunName(sess *Session) {
 		delete(s.runNames, sess.runFold)
 	}
 	sess.runFold = ""
-}
-
-// heldByOther reports whether another key has the name in the book, or one that looks like it.
-func (n *Names) heldByOther(name, fold string, key keys.PublicKey, now time.Time) bool {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	for _, e := range []*entry{n.byName[name], n.byFold[fold]} {
-		if e != nil && e.key != key && !n.expired(e, dayOf(now)) {
-			return true
-		}
-	}
-	return false
 }

@@ -271,3 +271,62 @@ func TestRenameRaces(t *testing.T) {
 		})
 	}
 }
+
+// TestLookAlikeOfReleased: a session keeps its name from those that look like it, also when neither the list nor the book has it any more.
+func TestLookAlikeOfReleased(t *testing.T) {
+	book, err := server.OpenNames("", nil)
+	require.NoError(t, err)
+	inBubbleOf(t, []string{"alice", "bob"}, func(s *server.Server) {
+		allowAll(s)
+		s.Keys.Open, s.Names = true, book
+		s.Handler = new(channel.Mux)
+	}, func(t *testing.T, w *bubble) {
+		for _, name := range []string{"carol", "Carol", "Alice"} {
+			w.files[name] = testworld.NewKey(t, name)
+		}
+		alice, bob, carol := w.member("alice", nil), w.member("bob", nil), w.member("carol", nil)
+		list := *w.Keys
+		list.Clients = map[string]keys.PublicKey{"bob": w.files["bob"].Public}
+		require.NoError(t, w.Reload(&list))
+		require.NoError(t, book.Release("carol"))
+		for _, name := range []string{"Alice", "Carol"} {
+			_, err := bob.rename(name)
+			require.ErrorIs(t, err, channel.CodeNameTaken, name)
+			_, err = w.tryMember(name, nil, nil)
+			requireRefused(t, channel.CodeNameTaken, err, name)
+		}
+		got, err := carol.rename("CAROL")
+		require.NoError(t, err, "it is its own")
+		require.Equal(t, "CAROL", got)
+		for _, m := range []*member{alice, carol} {
+			require.NoError(t, m.session().Close())
+		}
+		synctest.Wait()
+		w.member("Carol", nil)
+		_, err = bob.rename("Alice")
+		require.NoError(t, err)
+	})
+}
+
+// TestLookAlikesOnTheList are let in side by side: that is the operator's choice. What looks like them is nobody else's until both have left.
+func TestLookAlikesOnTheList(t *testing.T) {
+	inHubOf(t, []string{"alice", "Alice", "bob"}, func(s *server.Server) {
+		allowAll(s)
+		s.Keys.Open = true
+	}, func(t *testing.T, w *bubble, _ *received) {
+		bob, both := w.member("bob", nil), []*member{w.member("alice", nil), w.member("Alice", nil)}
+		list := *w.Keys
+		list.Clients = map[string]keys.PublicKey{"bob": w.files["bob"].Public}
+		require.NoError(t, w.Reload(&list))
+		for _, m := range both {
+			_, err := bob.rename("ALICE")
+			require.ErrorIs(t, err, channel.CodeNameTaken)
+			sess, ok := w.Session(m.name)
+			require.True(t, ok)
+			require.NoError(t, sess.Close())
+			synctest.Wait()
+		}
+		_, err := bob.rename("ALICE")
+		require.NoError(t, err)
+	})
+}

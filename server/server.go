@@ -39,8 +39,7 @@ type Server struct {
 	AllowPipe func(from, to channel.Peer) error
 
 	// AllowGroups decides whether a client may join groups: those of its hello when it connects, whose refusal keeps it out, and one when it asks to join it later. If it is nil none
-	// may. On an open server a name that peer has not had
-	// before is claimed only after that, and peer does not enter if somebody else has it. A panic is logged and refuses the client with CodeInternal.
+	// may. On an open server a client that connects for the first time has not claimed peer.Name yet when this is called: if somebody else gets the name before it, it does not enter.
 	//
 	// This and the policies that follow may wait, which delays that client only. What they return goes to the client if it is an *channel.Error or a
 	// channel.Code, and else as CodeRefused without its text. A panic is logged and refuses with CodeInternal.
@@ -57,8 +56,11 @@ type Server struct {
 	// and Group are set, and must not change or keep it.
 	AllowGroupSend func(from channel.Peer, group string, m *channel.Message) error
 
-	// AllowSee decides whether a client may learn that another is connected, away or known, by Lookup and in Presence, where those whom it may not see are left out. If it is nil all
-	// see all. It is asked for every change and every viewer, so it must be fast.
+	// AllowSee decides whether a client may learn that another is connected, away or known, by Lookup, which answers as for a name that nobody has, and in Presence, where those whom it may not see are left
+	// out. If it is nil all see all. It is asked for every change and every viewer, so it must be fast; what it returns goes to nobody, and a panic hides the peer.
+	//
+	// Who may be seen before a change of its name, groups or state and not after it has left, for that viewer; when the viewer's own name or groups change, it is asked about all again. What else it goes by is not
+	// noticed before the peer's next change. It bounds these two only: that somebody is there shows also in whether a pipe can be opened, a name is taken, or a message to a group reaches it.
 	AllowSee func(viewer, peer channel.Peer) error
 
 	// Histories are those that clients may read, by name. What Broadcast sends on a channel is added to the history of that name, and what is sent to a group
@@ -75,8 +77,9 @@ type Server struct {
 	OnJoin func(s *Session)
 
 	// OnLeave is called when a session has ended and its last handler has returned; reason is the cause of its Context or, if this side has
-	// ended it, an *channel.Error with the code and the text: CodeReplaced, CodeKicked, CodeRevoked, CodeLimit for one that was too slow, CodeShutdown, or those of CloseWithReason. It is the last that is called of the session. A newer session of the same key may
-	// have joined before.
+	// ended it, an *channel.Error with the code and the text: CodeReplaced, CodeKicked, CodeRevoked, CodeLimit for one that was too slow, CodeShutdown, or those of CloseWithReason. The cause may be a *channel.GapError, with what ended the session
+	// in it for errors.Is and errors.As: then the client is not known to have taken all that it was sent.
+	// It is the last that is called of the session. A newer session of the same key may have joined before.
 	OnLeave func(s *Session, reason error)
 
 	// OnAway is called when a session's client has lost its connection and may come back, and when it has. What a slow hook did not get to see is left out: if it is away again
@@ -89,7 +92,9 @@ type Server struct {
 	// OnGroupChange is called when a session has joined or left a group after it has begun.
 	OnGroupChange func(s *Session, group string, joined bool)
 
-	// SlowTimeout is how long a message to many waits for a client that does not take it; 0 for 5 s. Then the client's session is ended with CodeLimit.
+	// SlowTimeout is how long one client may hold up those who send to many; 0 for 5 s. When it takes nothing of what the application has waiting for it for so long, or callers of Broadcast and Group.Send have waited
+	// for room so long in all, its session is ended with CodeLimit; the count begins anew when nothing has waited for it for as long. What other clients send to groups ends nobody's session: after so long it is left
+	// out, which the report and the receiver's Message.Missed tell.
 	SlowTimeout time.Duration
 
 	// Grace is how long a session outlives its connection, for a client that can resume; 0 for 2 minutes, negative for not at all. The client then has

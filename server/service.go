@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -16,11 +17,31 @@ const maxServices = 16
 
 // slots are what the services do for one session at a time, and what others do to it.
 type slots struct {
-	watching atomic.Bool   // a presence request is under way
-	more     atomic.Uint64 // the position behind the last page of presence, if others were to follow at once
-	waits    atomic.Int32  // requests for what is yet to come into a history
-	page     sync.Mutex    // held while a page is made and answered with: one is in memory at a time
-	inbox    inbox
+	watching atomic.Bool  // a presence request is under way
+	view     view         // what those that came before it were answered with
+	waits    atomic.Int32 // requests for what is yet to come into a history
+	page     sync.Mutex   // held while a page is made and answered with: one is in memory at a time
+
+	// channels are those that the client has sent to groups on. Only the handler of that service uses it, one request at a time.
+	channels map[string]struct{}
+}
+
+// mostGroupChannels is on how many channels one client may send to groups in a session: a receiver has 64 for all of them.
+const mostGroupChannels = 16
+
+// mayUse reports whether a client may send to groups on a channel, and notes that it does.
+func (s *slots) mayUse(name string) bool {
+	if _, ok := s.channels[name]; ok {
+		return true
+	}
+	if len(s.channels) == mostGroupChannels {
+		return false
+	}
+	if s.channels == nil {
+		s.channels = make(map[string]struct{})
+	}
+	s.channels[name] = struct{}{}
+	return true
 }
 
 // How many requests of a client may be handled at once. Those that come to an end soon are so one after another, and in order.
@@ -77,6 +98,20 @@ func replyValue(ctx context.Context, m *channel.Message, v any) error {
 	return reply(ctx, m, body)
 }
 
+// badName makes a refusal of what is wrong with a name.
+func badName(err error) error {
+	return &channel.Error{Code: channel.CodeBadName, Text: clip(err.Error())}
+}
+
+// clip shortens a text to what a refusal can carry.
+func clip(s string) string {
+	const most = 255
+	if len(s) <= most {
+		return s
+	}
+	return strings.ToValidUTF8(s[:most], "")
+}
+
 func (s *Server) serveLookup(ctx context.Context, sess *Session, m *channel.Message, req service.NameRequest) error {
 	if err := keys.CheckName(req.Name); err != nil {
 		return badName(err)
@@ -85,8 +120,8 @@ func (s *Server) serveLookup(ctx context.Context, sess *Session, m *channel.Mess
 	if err != nil {
 		return err
 	}
-	if who.key != sess.key && !s.sees(sess, *who.peer) {
-		return channel.CodeRefused // also of one that is not connected: that is not for everybody to know either
+	if who.key != sess.key && !s.sees(sess.Peer(), *who.peer) {
+		return channel.CodeUnknownPeer // as of nobody's name, so that it does not show whose there are, connected or not
 	}
 	if !found {
 		return channel.CodeNotConnected

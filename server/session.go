@@ -3,6 +3,7 @@ package server
 import (
 	"container/list"
 	"context"
+	"fmt"
 	"net"
 	"sync/atomic"
 	"time"
@@ -39,7 +40,8 @@ type Session struct {
 	refused     atomic.Uint64
 	dropped     atomic.Uint64
 	slots       slots // of what the services do for it
-	lags        lags
+	lags        lags  // what the application sent to many
+	mail        lags  // what other clients sent to groups
 
 	// What follows is set before the session can be found.
 	link      *link.Link
@@ -93,6 +95,7 @@ func (s *Session) begin(conn *secure.Conn, peerMax uint32) {
 		<-s.ran
 		s.link.Wait() // as long as handlers take
 		s.lags.close()
+		s.mail.close()
 		if code == 0 {
 			srv.tellLeft(s)
 		}
@@ -168,7 +171,7 @@ func (s *Session) RoundTrip() time.Duration {
 
 // Send sends body to the client on a channel; see channel.Conn.
 func (s *Session) Send(ctx context.Context, name string, body []byte) error {
-	if err := s.after(ctx, lagKey{name: name}); err != nil {
+	if err := s.after(ctx, name); err != nil {
 		return err
 	}
 	return s.link.Send(ctx, name, channel.Raw, body)
@@ -176,7 +179,7 @@ func (s *Session) Send(ctx context.Context, name string, body []byte) error {
 
 // SendAcked sends body and waits until the client's application has taken it; see channel.Conn.
 func (s *Session) SendAcked(ctx context.Context, name string, body []byte) error {
-	if err := s.after(ctx, lagKey{name: name}); err != nil {
+	if err := s.after(ctx, name); err != nil {
 		return err
 	}
 	return s.link.SendAcked(ctx, name, channel.Raw, body)
@@ -184,7 +187,7 @@ func (s *Session) SendAcked(ctx context.Context, name string, body []byte) error
 
 // SendMessage sends a message to the client; see channel.Conn.
 func (s *Session) SendMessage(ctx context.Context, m *channel.Message) error {
-	if err := s.after(ctx, lagKey{name: m.Channel}); err != nil {
+	if err := s.after(ctx, m.Channel); err != nil {
 		return err
 	}
 	return s.link.Send(ctx, m.Channel, m.Encoding, m.Body)
@@ -193,6 +196,9 @@ func (s *Session) SendMessage(ctx context.Context, m *channel.Message) error {
 // Flush waits until the client's application has taken everything sent before; see channel.Conn.
 func (s *Session) Flush(ctx context.Context) error {
 	if err := s.afterAll(ctx); err != nil {
+		return err
+	}
+	if err := s.lags.refusal(); err != nil {
 		return err
 	}
 	return s.link.Flush(ctx)
@@ -225,8 +231,14 @@ func (s *Session) Close() error { return s.CloseWithReason(channel.CodeClosed, "
 
 // CloseWithReason is Close with a code, such as CodeKicked, and a text of at most 255 bytes that the client sees. A client that is away may come
 // back to hear it while Close waits, and with CodeKicked and codes of the application's own also later, for Server.Grace, instead of being let in. If it does not come
-// while Close waits, and its application is not known to have taken all that was sent, the error is a *channel.GapError.
+// while Close waits, and its application is not known to have taken all that was sent, the error is a *channel.GapError. What Broadcast and Group.Send
+// have waiting for a client that is there is sent before, for at most 5 s; what is left then is lost, with a *channel.LostError.
 func (s *Session) CloseWithReason(code channel.Code, text string) error {
 	s.server.closing(s, code, text)
-	return s.link.Close(code, text)
+	left := s.deliverRest(context.Background())
+	err := s.link.Close(code, text)
+	if err == nil && left > 0 {
+		err = &channel.LostError{Err: fmt.Errorf("%d messages that were sent to many waited for the client", left)}
+	}
+	return err
 }

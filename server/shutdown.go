@@ -33,6 +33,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 			}
 			sess.announce(s.returnOneOf(len(all)))
 			s.closing(sess, channel.CodeShutdown, "")
+			sess.deliverRest(ctx)
 			_ = sess.link.Close(channel.CodeShutdown, "") // what it could not deliver, the client will miss and see why
 		})
 	}

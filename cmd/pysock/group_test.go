@@ -47,6 +47,18 @@ func TestGroupError(t *testing.T) {
 	require.ErrorIs(t, x.groupError(ended, errors.New("late")), errInterrupted)
 }
 
+func TestListenSaysThatGroupsAreRefused(t *testing.T) {
+	refused := &channel.Error{Code: channel.CodeRefused, Text: "no\x1b", Remote: true}
+	const advice = ": ask its operator, who lets everybody with pysock serve --groups"
+	o := &listenArgs{groups: list{"red", "re\u009bd"}}
+	assert.EqualError(t, o.groupError(refused), `the server does not let us join all of the groups "red", "re\u009bd" ("no\x1b")`+advice)
+	assert.EqualError(t, (&listenArgs{groups: list{"red"}}).groupError(&channel.Error{Code: channel.CodeRefused, Remote: true}), `the server does not let us join the group "red"`+advice)
+	assert.Equal(t, refused, new(listenArgs).groupError(refused))
+	for _, other := range []error{channel.CodeRefused, &channel.Error{Code: channel.CodeBusy, Remote: true}} {
+		assert.Equal(t, other, o.groupError(other))
+	}
+}
+
 // TestPrintsGroups: who sent to a group is the server's word, which is no news of a key.
 func TestPrintsGroups(t *testing.T) {
 	private, err := keys.GeneratePrivateKey()
@@ -60,5 +72,5 @@ func TestPrintsGroups(t *testing.T) {
 	out.Reset()
 	p.json = false
 	require.False(t, p.print(nil, m))
-	assert.Equal(t, "alice news hi\n", out.String())
+	assert.Equal(t, `re\u009bd/alice news hi`+"\n", out.String())
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 
 	"github.com/pysock/pysock/channel"
 	"github.com/pysock/pysock/client"
@@ -16,13 +18,14 @@ var listenCommand = &command{
 	usage: `Usage: pysock listen --keys FILE [--channel NAME]... [--group NAME]...
                      [--count N] [--json] [FLAG...]
 
-Prints each message from the server ("server"), from the pipes of the key file's
-peers, and from who sends to a group that we are in, which is the server's word,
-as a line FROM CHANNEL TEXT. What does not print, line ends among
-it, is shown as the escapes of a Go string, such as \n, \x1b, \u202e, and a
-backslash as \\. "connected" on standard error says that messages are taken from
-now on. A slow reader of the output slows the senders. Requests are printed too,
-and answered with nothing.
+Prints each message from the server ("server") and from the pipes of the key
+file's peers as a line FROM CHANNEL TEXT, and what is sent to a group that we
+are in as GROUP/FROM CHANNEL TEXT. That one comes through the server, which can
+read it, and who FROM is, is the server's word: it may be anybody. Names hold no
+slash. What does not print, line ends among it, is shown as the escapes of a Go
+string, such as \n, \x1b, \u202e, and a backslash as \\. "connected" on standard
+error says that messages are taken from now on. A slow reader of the output
+slows the senders. Requests are printed too, and answered with nothing.
 
 A connection that is lost it replaces, and tries as long as it takes. A line on
 standard error says when the connection is lost for more than a second, and one
@@ -92,7 +95,8 @@ func parseListen(args []string) (*listenArgs, error) {
 	return o, o.groups.once("group", keys.CheckName)
 }
 
-// mostGroups is how many groups a client can be in.
+// mostGroups is how many groups a client can be in: wire.MaxGroups, which is part of the protocol. It is written here once more because commands are made of
+// the public packages alone.
 const mostGroups = 16
 
 func runListen(e *env, args []string) error {
@@ -118,7 +122,7 @@ func runListen(e *env, args []string) error {
 	}
 	c, err := o.dial(ctx, e, f, cfg)
 	if err != nil {
-		return err
+		return o.groupError(err)
 	}
 	if cfg.KnownPeers != nil {
 		p.knownPeers = cfg.KnownPeers.Path()
@@ -170,7 +174,27 @@ func (o *listenArgs) outcome(p *printer, interrupted context.Context, reason err
 	case errors.As(reason, &refused) && refused.Code == channel.CodeUnknownKey:
 		return fmt.Errorf("the server does not know this key any more: %s", letIn(f))
 	case errors.As(reason, &refused):
-		return withAdvice(reason, refused.Code, f)
+		return o.groupError(withAdvice(reason, refused.Code, f))
 	}
 	return lostError("the server", o.several, reason)
+}
+
+// groupError says that a server refuses us for our groups, as it does for nothing else with that code. Other errors are as they were.
+func (o *listenArgs) groupError(err error) error {
+	var refused *channel.Error
+	if len(o.groups) == 0 || !errors.As(err, &refused) || refused.Code != channel.CodeRefused || !refused.Remote {
+		return err
+	}
+	said, quoted := "", make([]string, len(o.groups))
+	if refused.Text != "" {
+		said = " (" + strconv.Quote(refused.Text) + ")"
+	}
+	for i, g := range o.groups {
+		quoted[i] = strconv.Quote(g)
+	}
+	which := "the group " + quoted[0]
+	if len(quoted) > 1 {
+		which = "all of the groups " + strings.Join(quoted, ", ")
+	}
+	return fmt.Errorf("the server does not let us join %s%s: ask its operator, who lets everybody with pysock serve --groups", which, said)
 }

@@ -91,9 +91,14 @@ func (p *printer) result() (printed int, failed error) {
 }
 
 // textLine is a message for people. Names and channels hold no white space, but what does not print they may hold: characters
-// that this version of Unicode does not know yet.
+// that this version of Unicode does not know yet. Nor do they hold a slash, so that a line of a group, whose sender is the
+// server's word, is none that a peer's pipe could give.
 func textLine(m *channel.Message, _ bool) string {
-	return cli.Escape([]byte(m.From.Name)) + " " + cli.Escape([]byte(m.Channel)) + " " + cli.Escape(m.Body)
+	from := m.From.Name
+	if m.Group != "" {
+		from = m.Group + "/" + from
+	}
+	return cli.Escape([]byte(from)) + " " + cli.Escape([]byte(m.Channel)) + " " + cli.Escape(m.Body)
 }
 
 // jsonMessage is a message for programs.

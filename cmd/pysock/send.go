@@ -39,9 +39,10 @@ after a restart, or cannot be reached for as long as it keeps one, unless:
                           which can read it; in place of --to, and without
                           --again. Exit status 0 means then that the server has
                           passed everything on, which says nothing of what the
-                          applications take. Whom a message did not reach is
-                          told on standard error; one that reaches nobody is a
-                          failure
+                          applications take: that one takes nothing on the
+                          channel is known from the next message on. Whom a
+                          message did not reach is told on standard error; one
+                          that reaches nobody is a failure
 ` + exchangeUsage + interruptUsage,
 	run: runSend,
 }

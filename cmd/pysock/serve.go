@@ -112,8 +112,12 @@ func parseServe(args []string) (*serveArgs, error) {
 		return nil, usagef("--return-after wants more than nothing, and at most %s", span(mostBack))
 	}
 	if o.listen != "" {
-		if _, _, err := net.SplitHostPort(o.listen); err != nil {
+		_, port, err := net.SplitHostPort(o.listen)
+		if err != nil {
 			return nil, usagef("--listen %q is not HOST:PORT, as in :7700", o.listen)
+		}
+		if _, err := net.LookupPort("tcp", port); err != nil {
+			return nil, usagef("--listen %q has no port from 0 to 65535 in it, as in :7700", o.listen)
 		}
 	}
 	return o, o.check()

@@ -21,14 +21,17 @@ var whoCommand = &command{
 Prints who is connected to the server, as far as it lets us see that, by name, a
 line for each: NAME, "here", or "away" for who has lost the connection and may
 come back, since when, the key's fingerprint, and the groups. All of it is the
-server's word. A send or a request does not count as being connected.
+server's word. "key-differs" after a key says that our key file has another one
+for the name: it is not who that is elsewhere. A send or a request does not
+count as being connected.
 
     --keys FILE           who we are: our key file
     --watch               go on, and print a line for each who has come, left,
                           lost the connection (away) or has it back, or has
                           another name (renamed, with was=) or other groups
     --json                a JSON object a line: name, key, event (the word of
-                          the text), since, groups, and was for the name before
+                          the text), key_differs if it does, since, groups, and
+                          was for the name before
     --timeout D           give up after D, as in 10s or 2m (default: 30s; with
                           --watch that is for connecting only)
 ` + clientFlagsUsage + interruptUsage + `Then the exit status of --watch is 0.
@@ -41,6 +44,7 @@ type whoArgs struct {
 	clientFlags
 	watch, json bool
 	timeout     time.Duration
+	peers       map[string]keys.PublicKey // of our key file
 }
 
 func parseWho(args []string) (*whoArgs, error) {
@@ -68,6 +72,7 @@ func runWho(e *env, args []string) error {
 	if err != nil {
 		return err
 	}
+	o.peers = f.Peers
 	interrupted, now, stop := interruptible()
 	defer stop()
 	ctx, cancel := context.WithTimeoutCause(interrupted, o.timeout, &lateError{o.timeout.String()})
@@ -131,6 +136,7 @@ type whoEvent struct {
 	Name   string         `json:"name"`
 	Key    keys.PublicKey `json:"key"`
 	Event  string         `json:"event"`
+	Other  bool           `json:"key_differs,omitempty"` // our key file has another for the name
 	Since  *time.Time     `json:"since,omitempty"`
 	Groups []string       `json:"groups,omitempty"`
 	Was    string         `json:"was,omitempty"`
@@ -138,7 +144,8 @@ type whoEvent struct {
 
 func (o *whoArgs) print(out io.Writer, event channel.PresenceEvent) error {
 	p := event.Peer
-	w := whoEvent{Name: p.Name, Key: p.Key, Event: whoWord(event), Groups: p.Groups}
+	ours, have := o.peers[p.Name]
+	w := whoEvent{Name: p.Name, Key: p.Key, Event: whoWord(event), Other: have && ours != p.Key, Groups: p.Groups}
 	if !p.Since.IsZero() {
 		since := p.Since.UTC().Truncate(time.Second)
 		w.Since = &since
@@ -163,6 +170,9 @@ func (w whoEvent) String() string {
 		s += " since=" + w.Since.Format(time.RFC3339)
 	}
 	s += " key=" + w.Key.Fingerprint()
+	if w.Other {
+		s += " key-differs"
+	}
 	if len(w.Groups) > 0 {
 		s += " groups=" + strings.Join(w.Groups, ",")
 	}

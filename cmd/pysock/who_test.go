@@ -46,6 +46,28 @@ func TestWhoPrints(t *testing.T) {
 	assert.Equal(t, `{"name":"rob\u0378ert","key":"`+key.String()+`","event":"renamed","since":"2026-11-20T11:00:00Z","was":"bob"}`+"\n", b.String())
 }
 
+// TestWhoComparesKeys has one of our peers' names stand for a key that is not the one we have.
+func TestWhoComparesKeys(t *testing.T) {
+	private, err := keys.GeneratePrivateKey()
+	require.NoError(t, err)
+	other, err := keys.GeneratePrivateKey()
+	require.NoError(t, err)
+	ours, theirs := private.Public(), other.Public()
+	o := &whoArgs{peers: map[string]keys.PublicKey{"bob": ours}}
+	line := func(o *whoArgs, name string, key keys.PublicKey) string {
+		var b bytes.Buffer
+		event := channel.PresenceEvent{Kind: channel.WasHere, Peer: channel.PeerInfo{Peer: channel.Peer{Name: name, Key: key, Groups: []string{"a"}}}}
+		require.NoError(t, o.print(&b, event))
+		return b.String()
+	}
+	assert.Equal(t, "bob here key="+ours.Fingerprint()+" groups=a\n", line(o, "bob", ours))
+	assert.Equal(t, "bob here key="+theirs.Fingerprint()+" key-differs groups=a\n", line(o, "bob", theirs))
+	assert.Equal(t, "carol here key="+theirs.Fingerprint()+" groups=a\n", line(o, "carol", theirs))
+	o.json = true
+	assert.Contains(t, line(o, "bob", theirs), `"event":"here","key_differs":true,`)
+	assert.NotContains(t, line(o, "bob", ours), "key_differs")
+}
+
 func TestWhoSaysWhyNot(t *testing.T) {
 	o := &whoArgs{}
 	for want, err := range map[string]error{

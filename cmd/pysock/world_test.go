@@ -5,10 +5,13 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
+	"reflect"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -177,6 +180,17 @@ func TestByteSize(t *testing.T) {
 	assert.Equal(t, "17 MiB", byteSize(16<<20+1))
 	assert.Equal(t, "9216 MiB", byteSize(9<<30))
 	assert.Equal(t, "908 GiB", byteSize(908<<30))
+}
+
+// TestLogStats finds each counter of the server in the line.
+func TestLogStats(t *testing.T) {
+	var line bytes.Buffer
+	logStats(&server.Server{Logger: slog.New(slog.NewTextHandler(&line, nil))})
+	word := regexp.MustCompile("[A-Z][a-z]+")
+	for _, field := range reflect.VisibleFields(reflect.TypeFor[server.Stats]()) {
+		name := strings.ToLower(strings.Join(word.FindAllString(field.Name, -1), "_"))
+		assert.Regexp(t, " "+name+"=0( |\n)", line.String())
+	}
 }
 
 func TestDump(t *testing.T) {

@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-
-	"github.com/pysock/pysock/channel"
 )
 
 const help = `a line is said in the room that you entered last
@@ -53,11 +51,11 @@ func (h *chat) speak(ctx context.Context, text string) error {
 		return err
 	}
 	report, err := h.Group(h.room).SendMessage(ctx, m)
-	if errors.Is(err, channel.CodeUnknownPeer) {
-		return errors.New("nobody else is here")
-	}
 	if err != nil {
 		return err
+	}
+	if report.Reached+len(report.Unreached) == 0 {
+		return errors.New("nobody else is here, but it is kept for who comes")
 	}
 	return report.Err() // those who did not get it
 }

@@ -21,9 +21,10 @@ func room(t *testing.T) (srv, alice, bob *extest.Process, dir string) {
 	alice = extest.Start(t, dir, "join", "alice.yaml", "lobby")
 	assert.Equal(t, "you are in lobby", alice.Line())
 	alice.Type("is there anybody?")
-	assert.Equal(t, "no: nobody else is here", alice.Line())
+	assert.Equal(t, "no: nobody else is here, but it is kept for who comes", alice.Line())
 	bob = extest.Start(t, dir, "join", "bob.yaml", "lobby")
 	assert.Equal(t, "you are in lobby", bob.Line())
+	assert.Equal(t, `[lobby] earlier, alice: "is there anybody?"`, bob.Line())
 	assert.Equal(t, "[lobby] alice is here", bob.Line())
 	assert.Equal(t, "[lobby] bob is here", alice.Line())
 	return srv, alice, bob, dir

@@ -27,7 +27,7 @@ func fill(t *testing.T, books *Books, from, n int) {
 	require.False(t, books.Pending())
 }
 
-// Books that hold more names than one link may have are begun anew with the next link, both directions at once, under another record.
+// Books that hold more names than there may be are begun anew with the next link, both directions at once, under another record.
 func TestBooksAreBegunAnew(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		books := NewBooks(false)
@@ -36,11 +36,12 @@ func TestBooksAreBegunAnew(t *testing.T) {
 		r.write(seqFrame(1, 0, "x"), numberedFrames(1, 0, 3))
 		require.Equal(t, []string{"0", "1", "2"}, received(t, l))
 		l.Cut(io.EOF)
-		fill(t, books, 0, wire.MaxChannels-1)
+		fill(t, books, 0, ownChannels)
+		fill(t, books, ownChannels, wire.MaxGroupChannels-1)
 		require.Equal(t, record, books.Record())
 		fill(t, books, 0, 1)
 		fill(t, books, 2000, 1)
-		require.Equal(t, record, books.Record(), "as many as a link may have")
+		require.Equal(t, record, books.Record(), "as many as there may be")
 
 		l, _ = against(t, &Config{Books: books})
 		require.NoError(t, l.Send(t.Context(), "one-more", channel.Raw, nil))

@@ -16,6 +16,9 @@ import (
 // with keep the messages themselves that the other application is not known to have taken. The links of one instance, one after
 // the other, have the same Books: what one of them has taken the next does not take again.
 //
+// Channels of group messages are not in the Books: who may send to a group must not use them up for the link's own application. Their numbers begin anew with each link, nothing of them is sent again,
+// and that something is lost is told to nobody.
+//
 // The newest link made with some Books owns them. It ends the one before it, if that has not ended: at once, and of what had arrived on it and was not taken nothing
 // is taken any more. Only what came before an orderly close by the other side still is. The handlers of the newest link wait for those of the one before, so that those of
 // one channel never overlap.
@@ -203,7 +206,7 @@ func (b *Books) lossy() (names []string) {
 		}
 	}
 	slices.Sort(names)
-	return slices.Compact(names)
+	return names
 }
 
 // Lossy are the channels of which the end of this link is the first to tell that messages may be lost; the *channel.GapError lists
@@ -214,23 +217,18 @@ func (l *Link) Lossy() []string {
 	return l.lossy
 }
 
-// gap makes the error that tells of what is not known to have been taken. What went to groups on a channel counts with the channel. Call it as pending.
+// gap makes the error that tells of what is not known to have been taken. Call it as pending.
 func (b *Books) gap(err error) *channel.GapError {
 	var inner *channel.GapError
 	if errors.As(err, &inner) {
 		err = inner.Err
 	}
 	g := &channel.GapError{Err: err, Sent: b.sent, Taken: b.hadTaken}
-	sums := make(map[string]channel.ChannelGap)
 	for key, o := range b.out {
 		g.Sent += o.next
 		g.Taken += o.taken
-		sum := sums[key.name]
-		sums[key.name] = channel.ChannelGap{Channel: key.name, Sent: sum.Sent + o.next, Taken: sum.Taken + o.taken}
-	}
-	for _, sum := range sums {
-		if sum.Sent > sum.Taken {
-			g.Channels = append(g.Channels, sum)
+		if o.next > o.taken { // services have none, so there are no two of a name
+			g.Channels = append(g.Channels, channel.ChannelGap{Channel: key.name, Sent: o.next, Taken: o.taken})
 		}
 	}
 	slices.SortFunc(g.Channels, func(a, b channel.ChannelGap) int { return strings.Compare(a.Channel, b.Channel) })

@@ -253,7 +253,7 @@ func TestTooManyChannels(t *testing.T) {
 			require.Equal(t, name, m.Channel)
 		}
 		require.ErrorIs(t, a.Flush(t.Context()), channel.CodeLimit)
-		for i := range wire.MaxChannels - 3 {
+		for i := range ownChannels - 3 {
 			require.NoError(t, a.Send(t.Context(), string(rune('一'+i)), channel.Raw, nil))
 		}
 		require.ErrorIs(t, a.Send(t.Context(), "more", channel.Raw, nil), channel.CodeLimit)
@@ -268,13 +268,13 @@ func TestManyChannelsOpenAtOnce(t *testing.T) {
 		ca.mu.Lock()
 		ca.writing = true // as while a write blocks
 		name := func(i int) string { return strings.Repeat("x", 120) + string(rune('一'+i)) }
-		for i := range 1000 {
+		for i := range ownChannels {
 			_, err := ca.outChannel(wire.KindApplication, name(i)) // as by Sends that wait
 			require.NoError(t, err)
 		}
 		ca.mu.Unlock()
-		for i := range 1000 {
-			require.NoError(t, ca.Send(t.Context(), name(999-i), channel.Raw, nil))
+		for i := range ownChannels {
+			require.NoError(t, ca.Send(t.Context(), name(ownChannels-1-i), channel.Raw, nil))
 		}
 		ca.mu.Lock()
 		defer ca.mu.Unlock()
@@ -293,7 +293,7 @@ func TestManyChannelsOpenAtOnce(t *testing.T) {
 				b = b[n:]
 			}
 		}
-		require.Len(t, opened, 1000)
+		require.Len(t, opened, ownChannels)
 		ca.writing = false
 	})
 }

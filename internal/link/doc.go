@@ -24,7 +24,8 @@
 // # Kinds of channels
 //
 // A channel has a kind and a name, and each kind its own names: on the link, and in the Books. Services have a Mux of their own and never go to Receive; a message to a group is
-// for the application's channel of that name, and says itself who sent it. In all else they are channels like any.
+// for the application's channel of that name, and says itself who sent it. At a server it is others who send to groups, so such channels are counted apart, are in no Books, go by MaxQueued also where
+// the application's own messages need not, and are nothing to Flush and to a *channel.GapError. In all else they are channels like any.
 //
 // # Memory
 //

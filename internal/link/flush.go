@@ -7,7 +7,7 @@ import (
 	"github.com/pysock/pysock/internal/wire"
 )
 
-// Flush waits until the application at the other end has taken every message sent before. It stops at the end of ctx or of the
+// Flush waits until the application at the other end has taken every message sent before, but for those of SendGroup and TrySend to groups, which are others'. It stops at the end of ctx or of the
 // link. The refusal of a channel ends it with an *channel.Error, unless a caller has been told of that refusal before.
 func (l *Link) Flush(ctx context.Context) error {
 	l.mu.Lock()
@@ -25,7 +25,7 @@ func (l *Link) Flush(ctx context.Context) error {
 	}
 	var targets []target
 	for _, ch := range l.outByID {
-		if ch.seen {
+		if ch.seen || ch.kind == wire.KindGroup {
 			continue
 		}
 		if ch.credit.Taken < ch.pushed {

@@ -95,7 +95,7 @@ func madeFrame(t wire.Type, id uint32, arg byte) []byte {
 	n := uint64(arg)
 	switch t {
 	case wire.TypeChannel:
-		return append(wire.AppendChannel(nil, id%8+1, n, wire.Kind(arg%wire.Kinds), "h")[:17], 'h'+arg/wire.Kinds)
+		return append(wire.AppendChannel(nil, id%8+1, n*uint64((arg%wire.Kinds+1)%wire.Kinds), wire.Kind(arg%wire.Kinds), "h")[:17], 'h'+arg/wire.Kinds)
 	case wire.TypeMessage:
 		if arg&1 == 1 {
 			return reqFrames(id%8+1, uint32(arg), int(arg)*300)

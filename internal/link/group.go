@@ -3,57 +3,31 @@ package link
 import (
 	"bytes"
 	"context"
-	"sync"
 
 	"github.com/pysock/pysock/channel"
 	"github.com/pysock/pysock/internal/wire"
 	"github.com/pysock/pysock/keys"
 )
 
-// SendGroup is Send on a group channel, with a head that says whose message it is and to which group. It panics with a *wire.Error on a head that is not encoded: the names have
-// been checked.
-func (l *Link) SendGroup(ctx context.Context, head wire.GroupHead, name string, enc channel.Encoding, body []byte) error {
+// GroupBody is the body of a message to a group as it is sent, behind the head that says whose message it is and to which group. It is made once, and then sent on as many links as there are receivers,
+// on many at once if need be: nothing changes it.
+type GroupBody struct {
+	b    []byte
+	head int // how much of b the head is
+}
+
+// NewGroupBody copies a body behind its head. It panics with a *wire.Error on a head that is not encoded: the names have been checked.
+func NewGroupBody(head wire.GroupHead, body []byte) *GroupBody {
+	n := head.Size()
+	return &GroupBody{append(head.Append(make([]byte, 0, n+len(body))), body...), n}
+}
+
+// SendGroup is Send on a group channel, of which a link opens wire.MaxGroupChannels: one more is an *channel.Error with CodeLimit. What is too large is so with its head, and the error tells of the body without it.
+func (l *Link) SendGroup(ctx context.Context, g *GroupBody, name string, enc channel.Encoding) error {
 	if err := checkEncoding(enc); err != nil {
 		return err
 	}
-	if err := l.fitsGroup(&head, body); err != nil {
-		return err
-	}
-	whole := newGroupBody(&head, body)
-	defer whole.free()
-	return l.send(ctx, wire.KindGroup, name, &outMsg{flags: wire.EncodingFlags(uint8(enc)), body: whole.b})
-}
-
-// fitsGroup reports a body that is too large with its head, in terms of what the caller gave.
-func (l *Link) fitsGroup(head *wire.GroupHead, body []byte) error {
-	most := l.cfg.PeerMaxMessage - uint32(head.Size())
-	if uint64(len(body))+wire.MessageOverhead > uint64(most) {
-		return tooLarge(len(body), most)
-	}
-	return nil
-}
-
-// groupBody is a group head with the body behind it, as it is sent. The same message goes to many links, one after the other: small ones share buffers.
-type groupBody struct {
-	b      []byte
-	pooled *[]byte // nil if b is of its own
-}
-
-var groupBodies = sync.Pool{New: func() any { b := make([]byte, 0, smallChunk); return &b }}
-
-func newGroupBody(head *wire.GroupHead, body []byte) groupBody {
-	if n := head.Size() + len(body); n > smallChunk {
-		return groupBody{b: append(head.Append(make([]byte, 0, n)), body...)}
-	}
-	p := groupBodies.Get().(*[]byte)
-	return groupBody{append(head.Append((*p)[:0]), body...), p}
-}
-
-// free gives the buffer back. Nobody has kept a part of it.
-func (g groupBody) free() {
-	if g.pooled != nil {
-		groupBodies.Put(g.pooled)
-	}
+	return l.send(ctx, wire.KindGroup, name, &outMsg{flags: wire.EncodingFlags(uint8(enc)), body: g.b, head: g.head})
 }
 
 // sender is whose message came on a group channel, and to which group, as the server says.

@@ -3,14 +3,18 @@ package link
 import (
 	"bytes"
 	"context"
+	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/pysock/pysock/channel"
+	"github.com/pysock/pysock/internal/memnet"
 	"github.com/pysock/pysock/internal/wire"
 )
 
@@ -29,7 +33,7 @@ func TestGroupMessages(t *testing.T) {
 		for i, n := range []int{0, 1, 100, 2000, wire.MaxPayload - crew.Size(), wire.MaxPayload - crew.Size() + 1, 65536, 300000} {
 			body := bytes.Repeat([]byte{byte(i + 1)}, n)
 			for _, head := range []wire.GroupHead{crew, crew, bob} {
-				require.NoError(t, a.SendGroup(t.Context(), head, "h", channel.Text, body))
+				require.NoError(t, a.SendGroup(t.Context(), NewGroupBody(head, body), "h", channel.Text))
 				m := <-handled
 				require.Equal(t, "h", m.Channel)
 				require.Equal(t, head.Name, m.From.Name)
@@ -41,7 +45,7 @@ func TestGroupMessages(t *testing.T) {
 				require.NotNil(t, m.Body)
 			}
 		}
-		require.NoError(t, a.SendGroup(t.Context(), crew, "p", channel.Raw, []byte("x")))
+		require.NoError(t, a.SendGroup(t.Context(), NewGroupBody(crew, []byte("x")), "p", channel.Raw))
 		require.NoError(t, a.Send(t.Context(), "p", channel.Raw, []byte("y")))
 		m, err := b.Receive(t.Context(), "p")
 		require.NoError(t, err)
@@ -54,26 +58,50 @@ func TestGroupMessages(t *testing.T) {
 	})
 }
 
-// The head counts: what fits without it may be too large with it.
+// The head counts: what fits without it may be too large with it, and the error tells of what was given without it.
 func TestGroupMessageTooLarge(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, r := against(t, &Config{PeerMaxMessage: wire.MinMaxMessage})
 		most := wire.MinMaxMessage - wire.MessageOverhead - crew.Size()
+		large, fits := NewGroupBody(crew, make([]byte, most+1)), NewGroupBody(crew, make([]byte, most))
 		for _, err := range []error{
-			l.SendGroup(t.Context(), crew, "x", channel.Raw, make([]byte, most+1)),
-			l.TrySend(&crew, "x", channel.Raw, make([]byte, most+1), true),
+			l.SendGroup(t.Context(), large, "x", channel.Raw),
+			l.TrySend(large, "x", channel.Raw, nil, true),
 		} {
 			require.ErrorIs(t, err, channel.CodeTooLarge)
+			require.ErrorContains(t, err, fmt.Sprintf("%d bytes, the other side takes at most %d", most+1, most))
 		}
-		require.NoError(t, l.SendGroup(t.Context(), crew, "x", channel.Raw, make([]byte, most)))
-		require.ErrorContains(t, l.SendGroup(t.Context(), crew, "x", 3, nil), "encoding")
-		require.ErrorContains(t, l.TrySend(&crew, "x", 3, nil, true), "encoding")
-		require.ErrorIs(t, l.TrySend(&crew, "x", channel.Raw, nil, false), ErrFull)
+		require.NoError(t, l.SendGroup(t.Context(), fits, "x", channel.Raw))
+		require.ErrorContains(t, l.SendGroup(t.Context(), fits, "x", 3), "encoding")
+		require.ErrorContains(t, l.TrySend(fits, "x", 3, nil, true), "encoding")
+		require.ErrorIs(t, l.TrySend(fits, "x", channel.Raw, nil, false), ErrFull)
 		require.Equal(t, 4, strings.Count(strings.Join(r.lines(), " "), "MESSAGE 1"))
 	})
 }
 
-// A head that is not one ends the link, also on a channel that is refused.
+// One body goes on many links at once, and is its own: what it was made of may change.
+func TestGroupBodyIsShared(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		body := bytes.Repeat([]byte("x"), 300000)
+		g := NewGroupBody(crew, body)
+		clear(body)
+		for range 10 {
+			a, b := pair(t, nil, &Config{GroupMessages: true})
+			go func() { _ = a.SendGroup(t.Context(), g, "c", channel.Raw) }()
+			go func() {
+				m, err := b.Receive(t.Context())
+				if assert.NoError(t, err) {
+					assert.Equal(t, strings.Repeat("x", 300000), string(m.Body))
+					clear(m.Body)
+				}
+			}()
+		}
+		synctest.Wait()
+		require.Equal(t, append(crew.Append(nil), bytes.Repeat([]byte("x"), 300000)...), g.b)
+	})
+}
+
+// A head that is not one ends the link, also on a channel that is refused; so does what else a group channel must not have.
 func TestBadGroupHeads(t *testing.T) {
 	head := func(change func(*wire.GroupHead)) []byte {
 		h := crew
@@ -104,6 +132,17 @@ func TestBadGroupHeads(t *testing.T) {
 			})
 		}
 	}
+	t.Run("numbers of an earlier link", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			l, r := against(t, &Config{Mux: blocking(), GroupMessages: true})
+			l.Run()
+			goesOn := wire.AppendChannel(nil, 1, 1, wire.KindApplication, "h")
+			goesOn[wire.HeaderSize+8] = byte(wire.KindGroup)
+			r.write(goesOn)
+			require.Contains(t, r.lines(), "CLOSE 0 code 1")
+			require.Empty(t, l.in)
+		})
+	})
 	t.Run("request", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			l, r := against(t, &Config{Mux: blocking(), GroupMessages: true})
@@ -124,5 +163,143 @@ func TestGroupChannelIsRefused(t *testing.T) {
 		r.write(wire.AppendChannel(nil, 1, 0, wire.KindGroup, "x"), groupFrames(1, 50000), groupFrames(1, 10))
 		require.Equal(t, []string{"REFUSE 1 code 17"}, r.lines())
 		require.Zero(t, arrivedBytes(l))
+	})
+}
+
+// Group channels are counted apart at both ends: they take the application none of its own, and it leaves them theirs.
+func TestGroupChannelsCountApart(t *testing.T) {
+	t.Run("opened", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			l, r := against(t, nil)
+			g := NewGroupBody(crew, nil)
+			for i := range wire.MaxGroupChannels {
+				require.NoError(t, l.TrySend(g, fmt.Sprint("g", i), channel.Raw, nil, true))
+			}
+			for _, err := range []error{
+				l.TrySend(g, "more", channel.Raw, nil, true),
+				l.SendGroup(t.Context(), g, "more", channel.Raw),
+			} {
+				require.Equal(t, &channel.Error{Code: channel.CodeLimit, Text: "a connection has at most 64 channels of group messages"}, err)
+			}
+			l.LeaveOut(true, "more", 1)
+			for i := range wire.MaxChannels - wire.MaxGroupChannels {
+				require.NoError(t, l.Send(t.Context(), fmt.Sprint("a", i), channel.Raw, nil))
+			}
+			require.Equal(t, &channel.Error{Code: channel.CodeLimit, Text: "a connection has at most 960 channels"}, l.Send(t.Context(), "more", channel.Raw, nil))
+			_, err := l.RequestService(t.Context(), "more", nil)
+			require.ErrorIs(t, err, channel.CodeLimit)
+			require.NoError(t, l.SendGroup(t.Context(), g, "g0", channel.Raw))
+			require.Len(t, l.outByID, wire.MaxChannels)
+			require.Len(t, l.books.out, wire.MaxChannels-wire.MaxGroupChannels)
+			require.Contains(t, r.lines(), "CHANNEL 1024")
+		})
+	})
+	t.Run("opened last", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			l, _ := against(t, nil)
+			var err error
+			for i := 0; err == nil; i++ {
+				err = l.Send(t.Context(), fmt.Sprint("a", i), channel.Raw, nil)
+			}
+			require.ErrorIs(t, err, channel.CodeLimit)
+			for i := range wire.MaxGroupChannels {
+				require.NoError(t, l.SendGroup(t.Context(), NewGroupBody(crew, nil), fmt.Sprint("g", i), channel.Raw))
+			}
+		})
+	})
+	t.Run("accepted", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			var mux channel.Mux
+			mux.Fallback(func(context.Context, channel.Conn, *channel.Message) error { return nil })
+			l, r := against(t, &Config{Mux: &mux, GroupMessages: true, MaxChannels: 2})
+			l.Run()
+			id := uint32(0)
+			open := func(kind wire.Kind, n int) []string {
+				for i := range n {
+					id++
+					r.write(wire.AppendChannel(nil, id, 0, kind, fmt.Sprintf("c%d.%d", id, i)))
+				}
+				return r.lines()
+			}
+			require.Empty(t, open(wire.KindApplication, 1))
+			require.Empty(t, open(wire.KindGroup, wire.MaxGroupChannels))
+			require.Empty(t, open(wire.KindApplication, 1))
+			require.Equal(t, []string{"REFUSE 67 code 6", "REFUSE 68 code 6"}, open(wire.KindGroup, 2))
+			require.Equal(t, []string{"REFUSE 69 code 6"}, open(wire.KindApplication, 1))
+			require.Len(t, l.books.in, 2)
+		})
+	})
+}
+
+// However many group channels there are in the life of an instance, its books know nothing of them, and so are not begun anew because of others: what was taken stays taken.
+func TestGroupChannelsAreInNoBooks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ours, theirs := NewBooks(false), NewBooks(false)
+		record := ours.Record()
+		for round := range 2*wire.MaxChannels/wire.MaxGroupChannels + 1 {
+			ca, cb := memnet.Pipe(memnet.Config{})
+			a := start(t, ca, "b", &Config{Books: ours})
+			b := start(t, cb, "a", &Config{Initiator: true, Books: theirs, GroupMessages: true})
+			for i := range wire.MaxGroupChannels {
+				require.NoError(t, a.SendGroup(t.Context(), NewGroupBody(crew, nil), fmt.Sprint(round, ".", i), channel.Raw))
+				m, err := b.Receive(t.Context())
+				require.NoError(t, err)
+				require.Zero(t, m.Missed)
+			}
+			a.Cut(io.EOF)
+			<-b.Done()
+		}
+		require.Empty(t, ours.out)
+		require.Empty(t, theirs.in)
+		require.Equal(t, record, ours.Record())
+	})
+}
+
+// Group messages that are not taken, on channels that the application may never have used, neither hold up its Flush nor have it fail.
+func TestFlushIsNotForGroupMessages(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, r := against(t, nil)
+		g := NewGroupBody(crew, []byte("x"))
+		require.NoError(t, l.SendGroup(t.Context(), g, "refused", channel.Raw))
+		require.NoError(t, l.SendGroup(t.Context(), g, "not-taken", channel.Raw))
+		require.NoError(t, l.Send(t.Context(), "x", channel.Raw, nil))
+		r.lines()
+		r.write(reason(wire.TypeRefuse, 1, 17))
+		flushed := make(chan error, 1)
+		go func() { flushed <- l.Flush(t.Context()) }()
+		require.Equal(t, []string{"PROBE 3 32"}, r.lines())
+		require.Empty(t, flushed)
+		r.write(credit(3, 32, 70000))
+		synctest.Wait()
+		require.Len(t, flushed, 1)
+		require.NoError(t, <-flushed)
+		require.ErrorIs(t, l.SendGroup(t.Context(), g, "refused", channel.Raw), channel.CodeNoHandler, "who sends there is told")
+	})
+}
+
+// Group messages find no more room than there is, on however many channels they come; the application's own message goes onto its empty lane.
+func TestGroupMessagesRespectMaxQueued(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const most = 200000
+		l, r := against(t, &Config{MaxQueued: most})
+		r.silent = true
+		full := 0
+		g := NewGroupBody(crew, make([]byte, wire.InitialCredit-wire.MessageOverhead-crew.Size()))
+		for i := range wire.MaxGroupChannels - 1 {
+			if l.TrySend(g, fmt.Sprint(i), channel.Raw, nil, true) != nil {
+				full++
+			}
+			synctest.Wait() // until as much has left as can
+		}
+		require.Greater(t, full, wire.MaxGroupChannels/2)
+		require.Less(t, l.Queued(), most+largeBody+1000)
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- l.SendGroup(ctx, NewGroupBody(crew, nil), "slow", channel.Raw) }()
+		synctest.Wait()
+		require.Empty(t, done, "a small one waits, too")
+		cancel()
+		require.ErrorIs(t, <-done, context.Canceled)
+		require.NoError(t, l.TrySend(nil, "own", channel.Raw, nil, false))
 	})
 }

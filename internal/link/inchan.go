@@ -112,14 +112,21 @@ func (l *Link) onChannel(h wire.Header, p []byte) error {
 
 // admit gives a channel that the other side opens its book, or says why it is refused at once.
 func (l *Link) admit(ch *inChan) (no wire.Reason) {
-	room := len(l.in)-l.rd.services < l.cfg.MaxChannels
-	if ch.kind == wire.KindService {
+	room := len(l.in)-l.rd.services-l.rd.groups < l.cfg.MaxChannels
+	switch ch.kind {
+	case wire.KindService:
 		room = l.rd.services < l.cfg.MaxServices
 		l.rd.services++
 		ch.mux = l.cfg.Services
 		if ch.mux.Route(ch.name) == nil {
 			return wire.Reason{Code: wire.CodeNoHandler}
 		}
+	case wire.KindGroup:
+		if l.rd.groups++; l.rd.groups <= wire.MaxGroupChannels {
+			ch.book = new(inBook) // others open them: they must not fill the Books, and what was lost is not sent again
+			return no
+		}
+		room = false
 	}
 	if room {
 		ch.book = l.books.inBook(bookKey{ch.kind, ch.name}, ch.first)

@@ -1,30 +1,41 @@
 package link
 
-import "sync"
+import (
+	"slices"
+	"sync"
+
+	"github.com/pysock/pysock/internal/flow"
+	"github.com/pysock/pysock/internal/wire"
+)
 
 // A channel's queue that a burst has made long comes from a store that all links share, and goes back there: a burst should not allocate,
 // and a channel that is idle should hold little.
-// The longest is for as many small messages as a channel may be ahead with.
+// The second length is for as many empty messages as every channel is guaranteed, so that these cost no more than they must; the longest is for as many as a channel may be ahead with.
 const (
-	shortQueue   = 32
-	longQueue    = 1024
-	longestQueue = 8192
+	shortQueue      = 32
+	longQueue       = 1024
+	guaranteedQueue = flow.Guaranteed / wire.MessageOverhead
+	longestQueue    = 8192
 )
 
-var (
-	longQueues    = sync.Pool{New: func() any { q := make([]inMsg, 0, longQueue); return &q }}
-	longestQueues = sync.Pool{New: func() any { q := make([]inMsg, 0, longestQueue); return &q }}
-)
+// queueStores are the stores of long queues, by their lengths, ascending.
+var queueStores = [...]*sync.Pool{queueStore(longQueue), queueStore(guaranteedQueue), queueStore(longestQueue)}
+
+func queueStore(length int) *sync.Pool {
+	return &sync.Pool{New: func() any { q := make([]inMsg, 0, length); return &q }}
+}
+
+var queueLengths = [...]int{longQueue, guaranteedQueue, longestQueue}
 
 // push queues a message for the channel's handler. Call it with link.mu held.
 func (ch *inChan) push(m inMsg) {
 	if n := len(ch.queue); n == cap(ch.queue) && n >= shortQueue && n < longestQueue {
-		store := &longQueues
-		if n >= longQueue {
-			store = &longestQueues
+		next := 0
+		for queueLengths[next] <= n {
+			next++
 		}
 		old := ch.queue
-		ch.queue = append(*store.Get().(*[]inMsg), old...)
+		ch.queue = append(*queueStores[next].Get().(*[]inMsg), old...)
 		clear(old)
 		_ = shortened(old)
 	}
@@ -41,16 +52,12 @@ func (ch *inChan) shorten() {
 
 // shortened is the queue if it is a short one. What it held must have been cleared.
 func shortened(q []inMsg) []inMsg {
-	switch c := cap(q); {
-	case c == longQueue:
+	if i := slices.Index(queueLengths[:], cap(q)); i >= 0 {
 		q = q[:0]
-		longQueues.Put(&q)
+		queueStores[i].Put(&q)
 		return nil
-	case c == longestQueue:
-		q = q[:0]
-		longestQueues.Put(&q)
-		return nil
-	case c > 2*shortQueue:
+	}
+	if cap(q) > 2*shortQueue {
 		return nil
 	}
 	return q

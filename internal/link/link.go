@@ -49,10 +49,10 @@ type Config struct {
 	// PeerMaxMessage is the largest message cost that the other side accepts, as it said in its hello or welcome.
 	PeerMaxMessage uint32
 
-	// MaxChannels is how many channels the other side may use, 0 for 256.
+	// MaxChannels is how many channels the other side may use for its application, 0 for 256. It may use wire.MaxGroupChannels for group messages beside these.
 	MaxChannels int
 
-	// MaxServices is how many service channels it may use beside these, 0 for 16.
+	// MaxServices is how many service channels it may use beside both, 0 for 16.
 	MaxServices int
 
 	// MaxQueued is how many bytes may wait to be written before Send and Write wait too, 0 for 1 MiB. One message or write may go over it.

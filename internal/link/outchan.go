@@ -18,7 +18,7 @@ type outChan struct {
 	lane   lane
 	credit flow.Credit
 
-	book  *outBook
+	book  *outBook      // of the books; of group messages one that ends with the link
 	begin uint64        // the number that CHANNEL gives
 	costs costs         // what is under way
 	gate  chan struct{} // closed and nil when what the books kept has been sent again; others wait for that
@@ -84,6 +84,9 @@ func refused(name string, code channel.Code) error {
 	return &channel.Error{Code: code, Text: name, Remote: true}
 }
 
+// ownChannels is how many channels that are not of group messages a link opens.
+const ownChannels = wire.MaxChannels - wire.MaxGroupChannels
+
 // outChannel finds or opens the channel of a kind and name. Call it with mu held.
 func (l *Link) outChannel(kind wire.Kind, name string) (*outChan, error) {
 	if ch, ok := l.out[kind][name]; ok {
@@ -92,8 +95,15 @@ func (l *Link) outChannel(kind wire.Kind, name string) (*outChan, error) {
 	if err := keys.CheckChannel(name); err != nil {
 		return nil, err
 	}
-	if len(l.outByID) >= wire.MaxChannels {
-		return nil, &channel.Error{Code: channel.CodeLimit, Text: fmt.Sprintf("a connection has at most %d channels", wire.MaxChannels)}
+	groups := len(l.out[wire.KindGroup])
+	if kind == wire.KindGroup {
+		if groups >= wire.MaxGroupChannels {
+			return nil, &channel.Error{Code: channel.CodeLimit, Text: fmt.Sprintf("a connection has at most %d channels of group messages", wire.MaxGroupChannels)}
+		}
+		return l.openOut(bookKey{kind, name}, new(outBook)), nil
+	}
+	if len(l.outByID)-groups >= ownChannels {
+		return nil, &channel.Error{Code: channel.CodeLimit, Text: fmt.Sprintf("a connection has at most %d channels", ownChannels)}
 	}
 	key := bookKey{kind, name}
 	book := l.books.out[key]
@@ -111,6 +121,7 @@ func (l *Link) outChannel(kind wire.Kind, name string) (*outChan, error) {
 func (l *Link) openOut(key bookKey, book *outBook) *outChan {
 	ch := &outChan{id: uint32(len(l.outByID) + 1), kind: key.kind, name: key.name, credit: flow.NewCredit(), refused: make(chan struct{}),
 		book: book, begin: book.first(), again: book.first()}
+	ch.lane.foreign = key.kind == wire.KindGroup
 	if l.out[key.kind] == nil {
 		l.out[key.kind] = make(map[string]*outChan)
 	}

@@ -26,6 +26,7 @@ type readState struct {
 	closed  bool    // the other side's CLOSE has come
 
 	services int // service channels that the other side has opened
+	groups   int // group channels that it has opened
 }
 
 // protocolError is a breach of docs/protocol.md by the other side.

@@ -18,6 +18,7 @@ type lane struct {
 
 	relay   *relayEnd // whose data this is, to hear of what has left; nil for the others
 	answers bool      // these are answers, which sched counts
+	foreign bool      // what others have the link send: it finds no room where the link's own application would
 	empty   emptied   // hears when all has left; may be nil
 }
 
@@ -49,10 +50,10 @@ type sched struct {
 func (s *sched) idle() bool { return s.head == nil && len(s.control) == 0 }
 
 // full reports whether who wants to queue on the lane has to wait. What is relayed does not count, because it does not wait itself and
-// would keep everybody else out. Something small goes onto an empty lane in any case: it waits for its turn there, and
+// would keep everybody else out. Something small of the application's goes onto an empty lane in any case: it waits for its turn there, and
 // not for those who fill the queue.
 func (s *sched) full(f *lane, n int) bool {
-	return s.queued-s.relayed >= s.most && (f == nil || f.q.size > 0 || n > largeBody)
+	return s.queued-s.relayed >= s.most && (f == nil || f.foreign || f.q.size > 0 || n > largeBody)
 }
 
 // activate gives f its turns, if it has something to send.

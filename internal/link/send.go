@@ -26,15 +26,26 @@ type outMsg struct {
 	flags wire.Flags
 	start wire.MessageStart // of a request
 	body  []byte
+	head  int      // how much of body is a group head, which the application did not give
 	left  uint64   // what the channel had left out when it was to be sent
 	again bool     // the books have it
 	acked *Receipt // to be filled in, for a sender who will wait until it is taken; nil for others
 }
 
+func (m *outMsg) cost() uint64 { return uint64(len(m.body)) + wire.MessageOverhead }
+
+// fits reports a message that is too large, in terms of what the application gave.
+func (l *Link) fits(m *outMsg) error {
+	if m.cost() > uint64(l.cfg.PeerMaxMessage) {
+		return tooLarge(len(m.body)-m.head, l.cfg.PeerMaxMessage-uint32(m.head))
+	}
+	return nil
+}
+
 // send sends a message when what the books have of its channel has been sent again.
 func (l *Link) send(ctx context.Context, kind wire.Kind, name string, m *outMsg) error {
-	if cost := uint64(len(m.body)) + wire.MessageOverhead; cost > uint64(l.cfg.PeerMaxMessage) {
-		return tooLarge(len(m.body), l.cfg.PeerMaxMessage)
+	if err := l.fits(m); err != nil {
+		return err
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -57,7 +68,7 @@ func (l *Link) send(ctx context.Context, kind wire.Kind, name string, m *outMsg)
 // transmit reserves the message's whole credit, of which it uses no more than flow.Ahead says, and queues its frames, so that a message that was begun
 // is never cut. Call it with mu held; it lets go of it while it waits.
 func (l *Link) transmit(ctx context.Context, ch *outChan, m *outMsg) error {
-	cost := uint64(len(m.body)) + wire.MessageOverhead
+	cost := m.cost()
 	if err := l.awaitRoom(ctx, &ch.lane, len(m.body)); err != nil {
 		return err
 	}
@@ -78,13 +89,13 @@ func (l *Link) transmit(ctx context.Context, ch *outChan, m *outMsg) error {
 
 // queueReserved queues a message whose credit is reserved behind the total at, when its turn comes. Call it with mu held.
 func (l *Link) queueReserved(ch *outChan, m *outMsg, at uint64, waited bool) error {
-	cost := uint64(len(m.body)) + wire.MessageOverhead
+	cost := m.cost()
 	if err := l.awaitTurn(ch, at); err != nil {
 		return err
 	}
 	plain := m.start.Request == 0
 	var kept []byte
-	if l.books.keep && plain && !m.again {
+	if l.books.keep && plain && !m.again && ch.kind != wire.KindGroup {
 		var err error
 		if kept, err = l.keep(m.body); err != nil {
 			return err

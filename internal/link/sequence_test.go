@@ -7,6 +7,7 @@ import (
 	"io"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -206,74 +207,64 @@ func TestNumbersGoOn(t *testing.T) {
 	})
 }
 
-// Each kind of channel has numbers of its own, on each side; what was lost of several kinds of one name is told under that name.
-func TestKindsHaveNumbersOfTheirOwn(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		ours, theirs := NewBooks(true), NewBooks(false)
-		for round := range uint64(3) {
-			ca, cb := memnet.Pipe(memnet.Config{})
-			a := start(t, ca, "b", &Config{Initiator: true, Books: ours})
-			b := start(t, cb, "a", &Config{Books: theirs, GroupMessages: true})
-			b.Pull()
-			require.NoError(t, a.Resend(t.Context()))
-			require.NoError(t, a.SendGroup(t.Context(), crew, "x", channel.Raw, []byte{byte(round)}))
-			require.NoError(t, a.Send(t.Context(), "x", channel.Raw, []byte{byte(round)}))
-			for range 2 {
-				m, err := b.Receive(t.Context(), "x")
-				require.NoError(t, err)
-				require.Zero(t, m.Missed)
-				require.Equal(t, []byte{byte(round)}, m.Body)
-			}
-			require.NoError(t, a.Flush(t.Context()))
-			synctest.Wait()
-			require.Equal(t, round+1, theirs.in[bookKey{wire.KindGroup, "x"}].mark.Load())
-			require.Equal(t, round+1, theirs.in[bookKey{wire.KindApplication, "x"}].mark.Load())
-			b.Cut(channel.ErrClosed)
-			<-a.Done()
-		}
-	})
+// The numbers of group messages begin anew with each link, whatever the books keep, and what of them was not taken is neither told of nor sent again.
+func TestGroupMessagesAreOfOneLink(t *testing.T) {
 	for _, keep := range []bool{true, false} {
 		synctest.Test(t, func(t *testing.T) {
-			books := NewBooks(keep)
-			l, r := against(t, &Config{Initiator: true, Books: books})
-			for i := range 3 {
-				require.NoError(t, l.SendGroup(t.Context(), crew, "x", channel.Raw, make([]byte, i)))
-			}
-			require.NoError(t, l.Send(t.Context(), "x", channel.Raw, nil))
-			require.NoError(t, l.SendGroup(t.Context(), crew, "y", channel.Raw, nil))
-			r.lines()
-			r.write(credit(1, 32+uint64(crew.Size()), 70000))
-			synctest.Wait()
-			r.conn.Cut()
-			<-l.Done()
-			var gap *channel.GapError
-			require.ErrorAs(t, context.Cause(l.Context()), &gap)
-			require.Equal(t, []channel.ChannelGap{{Channel: "x", Sent: 4, Taken: 1}, {Channel: "y", Sent: 1, Taken: 0}}, gap.Channels)
-			require.Equal(t, []string{"x", "y"}, l.Lossy())
-			if keep {
-				require.Len(t, books.Outstanding(), 3)
-				l, r = against(t, &Config{Initiator: true, Books: books})
-				require.NoError(t, l.Resend(t.Context()))
-				n, size := 0, crew.Size()
-				for _, f := range r.read() {
-					if f.Type == wire.TypeMessage {
-						n += len(f.p)
-					}
+			ours, theirs := NewBooks(keep), NewBooks(false)
+			for round := range byte(3) {
+				ca, cb := memnet.Pipe(memnet.Config{})
+				a := start(t, ca, "b", &Config{Books: ours})
+				b := start(t, cb, "a", &Config{Initiator: true, Books: theirs, GroupMessages: true})
+				b.Pull()
+				require.NoError(t, a.Resend(t.Context()))
+				require.NoError(t, a.Send(t.Context(), "x", channel.Raw, []byte{round}))
+				require.NoError(t, a.SendGroup(t.Context(), NewGroupBody(crew, []byte{round}), "x", channel.Raw))
+				require.NoError(t, a.SendGroup(t.Context(), NewGroupBody(crew, []byte("lost")), "x", channel.Raw))
+				for range 2 {
+					m, err := b.Receive(t.Context(), "x")
+					require.NoError(t, err)
+					require.Zero(t, m.Missed)
+					require.Equal(t, []byte{round}, m.Body)
 				}
-				require.Equal(t, 1+2+3*size, n, "with their heads")
-				flushed := make(chan error, 1)
-				go func() {
-					for _, receipt := range books.Outstanding() {
-						if err := l.AwaitTaken(t.Context(), receipt); err != nil {
-							flushed <- err
-						}
-					}
-					flushed <- nil
-				}()
+				require.NoError(t, a.Flush(t.Context()))
+				<-time.After(time.Second) // until it is told what was taken
 				synctest.Wait()
-				r.write(credit(1, 32, 70000), credit(2, 64+3+2*uint64(size), 70000), credit(3, 32+uint64(size), 70000))
-				require.NoError(t, <-flushed)
+				require.EqualValues(t, 1, a.out[wire.KindGroup]["x"].book.pending())
+				require.Empty(t, a.out[wire.KindGroup]["x"].book.kept)
+				require.EqualValues(t, round+1, theirs.in[bookKey{wire.KindApplication, "x"}].mark.Load())
+				require.Len(t, theirs.in, 1)
+				require.False(t, ours.Pending())
+				require.Empty(t, ours.Outstanding())
+				b.Cut(channel.ErrClosed)
+				<-a.Done()
+				var gap *channel.GapError
+				require.NotErrorAs(t, context.Cause(a.Context()), &gap)
+				require.Empty(t, a.Lossy())
 			}
 		})
 	}
+}
+
+// What a gap says of a channel is not changed by group messages on the channel of that name.
+func TestGapIsNotOfGroupMessages(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		books := NewBooks(true)
+		l, r := against(t, &Config{Books: books})
+		for _, name := range []string{"x", "y"} {
+			require.NoError(t, l.SendGroup(t.Context(), NewGroupBody(crew, nil), name, channel.Raw))
+		}
+		require.NoError(t, l.Send(t.Context(), "x", channel.Raw, nil))
+		r.lines()
+		r.conn.Cut()
+		<-l.Done()
+		g := gapOf(t, context.Cause(l.Context()))
+		require.Equal(t, []channel.ChannelGap{{Channel: "x", Sent: 1}}, g.Channels)
+		require.EqualValues(t, 1, g.Sent)
+		require.Equal(t, []string{"x"}, l.Lossy())
+		require.Len(t, books.Outstanding(), 1)
+		l, r = against(t, &Config{Books: books})
+		require.NoError(t, l.Resend(t.Context()))
+		require.Equal(t, []string{"CHANNEL 1", "MESSAGE 1"}, r.lines())
+	})
 }

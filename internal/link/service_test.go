@@ -74,7 +74,7 @@ func TestServicesCountApart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var mux channel.Mux
 		mux.Fallback(func(context.Context, channel.Conn, *channel.Message) error { return nil })
-		l, r := against(t, &Config{Mux: &mux, Services: &mux, GroupMessages: true, MaxChannels: 64, MaxServices: 3})
+		l, r := against(t, &Config{Mux: &mux, Services: &mux, MaxChannels: 64, MaxServices: 3})
 		l.Run()
 		id := uint32(0)
 		open := func(kind wire.Kind, n int) {
@@ -84,12 +84,10 @@ func TestServicesCountApart(t *testing.T) {
 			}
 		}
 		open(wire.KindService, 3)
-		open(wire.KindApplication, 60)
-		open(wire.KindGroup, 4)
+		open(wire.KindApplication, 64)
 		require.Empty(t, r.lines())
-		r.write(wire.AppendChannel(nil, 68, 0, wire.KindGroup, "one"), wire.AppendChannel(nil, 69, 0, wire.KindApplication, "two"),
-			wire.AppendChannel(nil, 70, 0, wire.KindService, "three"))
-		require.Equal(t, []string{"REFUSE 68 code 6", "REFUSE 69 code 6", "REFUSE 70 code 6"}, r.lines())
+		r.write(wire.AppendChannel(nil, 68, 0, wire.KindApplication, "one"), wire.AppendChannel(nil, 69, 0, wire.KindService, "two"))
+		require.Equal(t, []string{"REFUSE 68 code 6", "REFUSE 69 code 6"}, r.lines())
 	})
 }
 

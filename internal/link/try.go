@@ -10,23 +10,18 @@ import (
 // ErrFull is returned by TrySend for a message that would have to wait.
 var ErrFull = errors.New("the message would have to wait")
 
-// TrySend is Send, or with a head SendGroup, that never waits, neither for credit nor for room in the queue nor for others who wait: it is ErrFull instead. With drop such a
-// message counts as left out: the other side is told how many were, by a GAP before the next message of the channel that is no request, and finds it in that message's Missed.
-// The link keeps the count, so what it has not told when it ends is not told at all.
-func (l *Link) TrySend(head *wire.GroupHead, name string, enc channel.Encoding, body []byte, drop bool) error {
+// TrySend is Send, or with a group body SendGroup, that never waits, neither for credit nor for room in the queue nor for others who wait: it is ErrFull instead. With g nil it sends body, else
+// that is of no meaning. With drop such a message counts as left out: the other side is told how many were, by a GAP before the next message of the channel that is no request, and finds it in
+// that message's Missed. The link keeps the count, so what it has not told when it ends is not told at all.
+func (l *Link) TrySend(g *GroupBody, name string, enc channel.Encoding, body []byte, drop bool) error {
 	if err := checkEncoding(enc); err != nil {
 		return err
 	}
 	m := outMsg{flags: wire.EncodingFlags(uint8(enc)), body: body}
-	if head == nil {
+	if g == nil {
 		return l.try(wire.KindApplication, name, &m, drop)
 	}
-	if err := l.fitsGroup(head, body); err != nil {
-		return err
-	}
-	whole := newGroupBody(head, body)
-	defer whole.free()
-	m.body = whole.b
+	m.body, m.head = g.b, g.head
 	return l.try(wire.KindGroup, name, &m, drop)
 }
 
@@ -47,9 +42,8 @@ func (l *Link) LeaveOut(group bool, name string, n uint64) {
 }
 
 func (l *Link) try(kind wire.Kind, name string, m *outMsg, drop bool) error {
-	cost := uint64(len(m.body)) + wire.MessageOverhead
-	if cost > uint64(l.cfg.PeerMaxMessage) {
-		return tooLarge(len(m.body), l.cfg.PeerMaxMessage)
+	if err := l.fits(m); err != nil {
+		return err
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -67,7 +61,7 @@ func (l *Link) try(kind wire.Kind, name string, m *outMsg, drop bool) error {
 	}
 	m.left = ch.left
 	at := ch.credit.Sent
-	if ch.gate != nil || ch.pushed != at || l.sched.full(&ch.lane, len(m.body)) || !ch.credit.Reserve(cost) {
+	if ch.gate != nil || ch.pushed != at || l.sched.full(&ch.lane, len(m.body)) || !ch.credit.Reserve(m.cost()) {
 		if drop {
 			ch.left++
 		}

@@ -55,7 +55,7 @@ func TestTrySendNeverWaits(t *testing.T) {
 		r.write(credit(1, 65486, 65486+65536))
 		require.NoError(t, <-done)
 		require.Equal(t, []string{"MESSAGE 1"}, r.lines(), "what was sent before it was left out misses nothing")
-		require.NoError(t, l.SendGroup(t.Context(), crew, "x", channel.Raw, nil))
+		require.NoError(t, l.SendGroup(t.Context(), NewGroupBody(crew, nil), "x", channel.Raw))
 		require.NoError(t, l.TrySend(nil, "x", channel.Raw, nil, false))
 		require.Equal(t, []string{"CHANNEL 2", "MESSAGE 2", "GAP 1 1", "MESSAGE 1"}, r.lines())
 	})
@@ -70,10 +70,8 @@ func TestTrySendNeverWaits(t *testing.T) {
 		}
 		require.NoError(t, l.TrySend(nil, "small", channel.Raw, nil, true), "it waits for its turn alone")
 		require.ErrorIs(t, l.TrySend(nil, "small", channel.Raw, nil, true), ErrFull)
-		require.ErrorIs(t, l.TrySend(&crew, "large", channel.Raw, make([]byte, largeBody+1), true), ErrFull)
-		_, err := l.outChannel(wire.KindGroup, "large")
-		require.NoError(t, err)
-		require.EqualValues(t, 1, l.out[wire.KindGroup]["large"].left)
+		require.ErrorIs(t, l.TrySend(NewGroupBody(crew, nil), "group", channel.Raw, nil, true), ErrFull)
+		require.EqualValues(t, 1, l.out[wire.KindGroup]["group"].left)
 		require.EqualValues(t, 1, l.out[wire.KindApplication]["small"].left)
 	})
 }

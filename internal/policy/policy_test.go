@@ -29,6 +29,7 @@ var rules = slices.Concat(
 	testRules,
 	lengthRules,
 	wordRules,
+	pathRules,
 )
 
 // TestModule holds the whole module to every rule.

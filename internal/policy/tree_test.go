@@ -26,6 +26,7 @@ type files map[string]string
 type tree struct {
 	sources []*source
 	texts   files
+	paths   []string // of all files, sorted, those included that were not read
 }
 
 // source is one parsed Go file.
@@ -54,7 +55,7 @@ func (s *source) found(pos token.Pos, format string, args ...any) finding {
 // newTree parses the Go files that belong to the root module. Files under
 // testdata, dot folders and other modules stay texts only, as for the go command.
 func newTree(all files) (*tree, error) {
-	t := &tree{texts: all}
+	t := &tree{texts: all, paths: slices.Sorted(maps.Keys(all))}
 	for _, name := range slices.Sorted(maps.Keys(all)) {
 		if path.Ext(name) != ".go" || !inModule(all, name) {
 			continue
@@ -107,7 +108,7 @@ func (t *tree) packages() [][]*source {
 func readModule(tb testing.TB) *tree {
 	tb.Helper()
 	root := filepath.Join("..", "..")
-	all := files{}
+	all, others := files{}, []string{}
 	err := filepath.WalkDir(root, func(name string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
@@ -130,6 +131,8 @@ func readModule(tb testing.TB) *tree {
 				return err
 			}
 			all[rel] = string(data)
+		} else {
+			others = append(others, rel)
 		}
 		return nil
 	})
@@ -140,6 +143,8 @@ func readModule(tb testing.TB) *tree {
 	if err != nil {
 		tb.Fatal(err)
 	}
+	t.paths = append(t.paths, others...)
+	slices.Sort(t.paths)
 	return t
 }
 

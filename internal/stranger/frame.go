@@ -42,7 +42,8 @@ const (
 	flagPipe     = 0x01
 
 	mostPayload   = 16_384
-	mostChannels  = 1024
+	mostChannels  = 1024 // of one direction
+	mostGroups    = 64   // of them, of kind group
 	initialCredit = 65_536
 	messageCost   = 32
 )

@@ -130,6 +130,33 @@ func TestSequencesBack(t *testing.T) {
 	restarted.wait()
 }
 
+// Of group channels nothing is remembered: their numbers begin anew with each link.
+func TestGroupsHaveNoHistory(t *testing.T) {
+	s := newSite(t, time.Minute, LinkConfig{Library: &Library{}})
+	h := NewHistory([16]byte{1})
+	for range 2 {
+		c := s.dial(1, LinkConfig{History: h})
+		l := <-s.links
+		l.mu.Lock()
+		l.enqueue(&frame{kind: frameChannel, id: 1, of: kindGroup, name: "log"})
+		head := append(append([]byte("\x03bob"), identity(2).public()...), "\x04crew"...)
+		for _, body := range []string{"0", "1"} {
+			for _, f := range cut(frame{kind: frameMessage, id: 1}, append(head, body...)) {
+				l.enqueue(f)
+			}
+		}
+		l.mu.Unlock()
+		for _, want := range []string{"0", "1"} {
+			m, err := c.Receive()
+			require.NoError(t, err)
+			require.Equal(t, want, string(m.Body))
+			require.Equal(t, "crew", m.From.Group)
+		}
+		over(c)
+	}
+	s.wait()
+}
+
 // A record is there for an instance, and for nothing else.
 func TestWelcomeFits(t *testing.T) {
 	one, token := [16]byte{15: 1}, &Token{}

@@ -103,7 +103,9 @@ func (l *Link) openIn(f *frame) error {
 	}
 	c := &inChannel{number: f.id, kind: f.of, name: f.name, allowed: initialCredit, next: f.number}
 	l.in = append(l.in, c)
-	l.cfg.History.opened(book(c.kind, c.name), f.number)
+	if c.kind != kindGroup {
+		l.cfg.History.opened(book(c.kind, c.name), f.number)
+	}
 	if l.cfg.Handlers == nil && c.kind != kindService {
 		return nil
 	}
@@ -184,7 +186,7 @@ func (l *Link) credit(c *inChannel) {
 // application should see it: one that an earlier link brought is not given twice.
 func (l *Link) takeMessage(m *Message) bool {
 	l.take(m.in, m.cost())
-	return m.IsRequest() || l.cfg.History.take(book(m.in.kind, m.Channel), m.number)
+	return m.IsRequest() || m.in.kind == kindGroup || l.cfg.History.take(book(m.in.kind, m.Channel), m.number)
 }
 
 // dispatch calls the handler for one message after another.

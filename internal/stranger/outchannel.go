@@ -25,7 +25,7 @@ func (l *Link) acquire(name string) (*outChannel, error) {
 	}
 	c := l.out[name]
 	if c == nil {
-		if len(l.out) >= mostChannels {
+		if len(l.out) >= mostChannels-mostGroups {
 			return nil, &Error{Code: codeLimit, Text: "too many channels"}
 		}
 		c = &outChannel{number: uint32(len(l.out) + 1), allowed: initialCredit}

@@ -9,7 +9,7 @@ type Kind uint8
 const (
 	KindApplication Kind = 0 // the applications' own
 	KindService     Kind = 1 // a client's requests to its server itself
-	KindGroup       Kind = 2 // each message's body begins with a GroupHead
+	KindGroup       Kind = 2 // each message's body begins with a GroupHead, and its numbers begin with 0 on each link
 
 	// Kinds is how many there are.
 	Kinds = 3
@@ -50,6 +50,9 @@ func checkChannel(sequence uint64, kind Kind, name string) string {
 	}
 	if kind >= Kinds {
 		return "there is no such kind"
+	}
+	if kind == KindGroup && sequence > 0 {
+		return "a group channel goes on with the numbers of an earlier link"
 	}
 	return checkName(name, MaxChannelName)
 }

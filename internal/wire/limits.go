@@ -40,6 +40,9 @@ const (
 	// MaxChannels is the number of channels that one direction of a link may
 	// ever open, and so the highest channel number (section 8).
 	MaxChannels = 1024
+	// MaxGroupChannels is the number of them that are of kind group; the others
+	// are MaxChannels less that (section 8).
+	MaxGroupChannels = 64
 	// MinChannels is the least number of channels that a receiver accepts.
 	MinChannels = 64
 	// MaxRequests is how many requests of one end may be outstanding (section 10).

@@ -36,6 +36,7 @@ func TestEncodersRefuse(t *testing.T) {
 		"long channel name":      func() { AppendChannel(nil, 1, 0, KindApplication, strings.Repeat("n", MaxChannelName+1)) },
 		"channel name not UTF-8": func() { AppendChannel(nil, 1, 0, KindApplication, "\xff") },
 		"high sequence":          func() { AppendChannel(nil, 1, MaxSequence+1, KindApplication, "a") },
+		"group that goes on":     func() { AppendChannel(nil, 1, 1, KindGroup, "a") },
 		"kind 3":                 func() { AppendChannel(nil, 1, 0, Kinds, "a") },
 		"gap 0":                  func() { AppendGap(nil, 1, 0) },
 		"empty sender":           func() { (&GroupHead{Group: "g"}).Append(nil) },

@@ -38,7 +38,7 @@ type Board interface {
 }
 
 // Run connects with the key file and plays the game once: with a peer of the key file or, if that is "", with the first who asks.
-// Moves are lines of the standard input. Run returns nil when the game is over. It waits
+// Moves are lines of the standard input; what is typed when it is not our turn is dropped, and the player told so. Run returns nil when the game is over. It waits
 // for as long as that takes; the end of the input where a move is due gives up, and so does ctx's.
 func Run(ctx context.Context, g Game, keyFile, peer string) error {
 	id, err := keys.Load(keyFile)
@@ -68,7 +68,11 @@ func play(ctx context.Context, g Game, p *client.Pipe, opened bool, in io.Reader
 	defer stop()
 	fmt.Fprintln(out, "playing with", p.Peer())
 	m := &match{Game: g, pipe: p, moves: channel.Of[int](g.Name + "/move"), lines: lines.Read(ctx, in), out: out}
-	first, err := toss(ctx, p, g.Name, opened)
+	var first bool
+	err := m.meanwhile(func() (err error) {
+		first, err = toss(ctx, p, g.Name, opened)
+		return err
+	})
 	if err == nil {
 		err = m.play(ctx, first)
 	}

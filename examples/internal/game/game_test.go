@@ -1,6 +1,7 @@
 package game
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"crypto/sha256"
@@ -59,15 +60,52 @@ type side struct {
 
 func start(ctx context.Context, g Game, p *client.Pipe, opened bool, in io.Reader) *side {
 	s := &side{err: make(chan error, 1)}
-	go func() { s.err <- play(ctx, g, p, opened, in, &s.out) }() // stops with the game
+	out := io.Writer(&s.out)
+	t, types := in.(*typist)
+	if types {
+		out = io.MultiWriter(out, t)
+	}
+	go func() { // stops with the game
+		err := play(ctx, g, p, opened, in, out)
+		if types {
+			close(t.asked)
+		}
+		s.err <- err
+	}()
 	return s
+}
+
+// typist types a line when asked for one, and then nothing any more.
+type typist struct {
+	lines []string
+	asked chan struct{} // closed with the game
+}
+
+func types(lines ...string) *typist { return &typist{lines, make(chan struct{}, 16)} }
+
+// Write sees what is printed.
+func (t *typist) Write(p []byte) (int, error) {
+	if bytes.HasSuffix(p, []byte(":\n")) {
+		t.asked <- struct{}{}
+	}
+	return len(p), nil
+}
+
+// Read types.
+func (t *typist) Read(p []byte) (int, error) {
+	if _, ok := <-t.asked; !ok || len(t.lines) == 0 {
+		return 0, io.EOF
+	}
+	n := copy(p, t.lines[0]+"\n")
+	t.lines = t.lines[1:]
+	return n, nil
 }
 
 // TestPlay has both take one match after the other: who begins takes the last of five.
 func TestPlay(t *testing.T) {
 	a, b := pipe(t)
-	alice := start(t.Context(), newHeap(5), a, true, strings.NewReader("4\n1\n1\n1\n"))
-	bob := start(t.Context(), newHeap(5), b, false, strings.NewReader("x\n1\n1\n1\n"))
+	alice := start(t.Context(), newHeap(5), a, true, types("4", "1", "1", "1"))
+	bob := start(t.Context(), newHeap(5), b, false, types("x", "1", "1", "1"))
 	require.NoError(t, <-alice.err)
 	require.NoError(t, <-bob.err)
 	winner, loser, name := alice.out.String(), bob.out.String(), "alice"
@@ -80,6 +118,57 @@ func TestPlay(t *testing.T) {
 	assert.True(t, strings.HasSuffix(loser, "\n\n"+name+" wins.\n"), loser)
 	assert.Contains(t, alice.out.String(), "No: 4 of ")
 	assert.Contains(t, bob.out.String(), "No: type a number. ")
+}
+
+// TestOutOfTurn has bob type before it is his turn. That is not taken for his move.
+func TestOutOfTurn(t *testing.T) {
+	a, b := pipe(t)
+	moves := channel.Of[int]("heap/move")
+	in, typed := io.Pipe()
+	printed, out := io.Pipe()
+	bob := make(chan error, 1)
+	go func() { // stops with the game, which alice ends
+		bob <- play(t.Context(), newHeap(5), b, false, in, out)
+		out.Close()
+	}()
+	s := bufio.NewScanner(printed)
+	until := func(text string) {
+		for s.Scan() {
+			if strings.Contains(s.Text(), text) {
+				return
+			}
+		}
+		t.Errorf("bob never saw %q", text)
+	}
+	takes := func(n int) {
+		until("Your move")
+		_, err := fmt.Fprintln(typed, n)
+		require.NoError(t, err)
+		move, err := receive(t.Context(), a, moves)
+		require.NoError(t, err)
+		require.Equal(t, n, move)
+	}
+	until("playing with") // so that all is printed that comes
+	tossed := make(chan bool, 1)
+	go func() { // stops with the toss
+		first, err := toss(t.Context(), a, "heap", true)
+		assert.NoError(t, err)
+		tossed <- first
+	}()
+	until("ou are ") // after the toss
+	if first := <-tossed; !first {
+		takes(1)
+	}
+	_, err := fmt.Fprintln(typed, "3\x1b")
+	require.NoError(t, err)
+	until(`It is not your turn: "3\x1b" is dropped.`)
+	require.NoError(t, moves.Send(t.Context(), a, 1))
+	takes(2)
+	require.NoError(t, a.Close())
+	for s.Scan() { // to the end
+	}
+	require.Error(t, <-bob)
+	require.NoError(t, typed.Close())
 }
 
 // TestHeads shows that what either player puts in changes the toss, one way about as often as the other.
@@ -152,7 +241,7 @@ func TestFouls(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			a, b := pipe(t)
-			bob := start(t.Context(), newHeap(20), b, false, strings.NewReader("1\n"))
+			bob := start(t.Context(), newHeap(20), b, false, types("1"))
 			require.NoError(t, c.alice(t.Context(), a))
 			err := <-bob.err
 			assert.ErrorContains(t, err, "alice does not play by the rules: "+c.foul)

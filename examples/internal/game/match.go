@@ -86,9 +86,36 @@ func (m *match) mine(ctx context.Context, me int) error {
 	}
 }
 
+// meanwhile does something that takes time, and drops what is typed until it is done: nobody means that as an answer to a board not seen yet.
+func (m *match) meanwhile(wait func() error) error {
+	over, dropped := make(chan struct{}), make(chan struct{})
+	go func() { // stops when wait has returned, or at the end of the input
+		defer close(dropped)
+		for {
+			select {
+			case line, ok := <-m.lines:
+				if !ok {
+					return
+				}
+				fmt.Fprintf(m.out, "It is not your turn: %q is dropped.\n", line)
+			case <-over:
+				return
+			}
+		}
+	}()
+	err := wait()
+	close(over)
+	<-dropped // out is one's at a time
+	return err
+}
+
 // theirs waits for the peer's move. The peer's program may be any, so the rules are looked up here, too.
 func (m *match) theirs(ctx context.Context, them int) error {
-	move, err := receive(ctx, m.pipe, m.moves)
+	var move int
+	err := m.meanwhile(func() (err error) {
+		move, err = receive(ctx, m.pipe, m.moves)
+		return err
+	})
 	if err != nil {
 		return err
 	}

@@ -10,7 +10,9 @@ import (
 // mayJoin says why a session may not join, and who could make room for it. Call it with mu held.
 func (s *Server) mayJoin(sess *Session, h *handshake) (room, error) {
 	key := sess.key
-	if s.usedByOther(sess.own, sess.fold, key) {
+	// A session keeps its name when the book or the list does not have it any more, also from those that look like it. Two that are on the list may look alike: that is the operator's choice.
+	_, listed := s.admission.byKey[key]
+	if s.usedByOther(sess.own, sess.fold, key) || !listed && s.presence.looksLike(sess.fold, key) {
 		return noRoom, &channel.Error{Code: channel.CodeNameTaken}
 	}
 	switch {
