@@ -103,10 +103,9 @@ func (x *exchange) sendLines(outer context.Context, conn channel.Conn, bye *fare
 		}
 	}()
 	err := each(ctx, conn, lines, func(text []byte) error {
-		if err := conn.SendMessage(ctx, x.message(text)); err != nil {
+		if err := t.send(ctx, conn, x.message(text)); err != nil {
 			return err
 		}
-		t.sent.Add(1)
 		select {
 		case more <- struct{}{}:
 		default: // it is awake already

@@ -12,10 +12,25 @@ import (
 // tally counts what was sent, and what of it the other application is known to have taken.
 type tally struct {
 	sent, taken atomic.Int64
+	refused     bool  // a send heard that nobody handles the channel
+	before      int64 // what was taken when that send began
+}
+
+// send sends a message and counts it. It is one's at a time.
+func (t *tally) send(ctx context.Context, conn channel.Conn, m *channel.Message) error {
+	before := t.taken.Load()
+	if err := conn.SendMessage(ctx, m); err != nil {
+		if errors.Is(err, channel.CodeNoHandler) {
+			t.refused, t.before = true, before
+		}
+		return err
+	}
+	t.sent.Add(1)
+	return nil
 }
 
 // follow asks again and again how much was taken, as long as there is more. It returns when more is closed and all that was sent has
-// been taken. It is the only one that flushes: of two, one would not hear of a refusal.
+// been taken. It is the only one that flushes: of two, one would not hear of a refusal. Nor does it of one that a send has heard of: see settle.
 func (t *tally) follow(ctx context.Context, conn channel.Conn, more <-chan struct{}) error {
 	for open := true; open; {
 		_, open = <-more
@@ -28,10 +43,13 @@ func (t *tally) follow(ctx context.Context, conn channel.Conn, more <-chan struc
 	return nil
 }
 
-// settle takes the numbers of a connection that has ended: those with which it did.
+// settle takes the numbers of a connection that has ended: those with which it did. Of one that has not, and where a send has heard of a refusal, nothing counts that was learnt after that send had begun.
+// Call it when follow and send have returned.
 func (t *tally) settle(conn channel.Conn) {
 	var gap *channel.GapError
 	switch {
+	case conn.Context().Err() == nil && t.refused:
+		t.taken.Store(min(t.taken.Load(), t.before))
 	case conn.Context().Err() == nil:
 	case errors.As(context.Cause(conn.Context()), &gap):
 		t.taken.Store(int64(gap.Taken))
