@@ -124,7 +124,7 @@ func (k *killed) sendAgain(ctx context.Context, taken int) error {
 	printed := k.arrivals.count()
 	if taken < k.feed.last {
 		k.arrivals.expectFrom(taken + 1)
-		again, err := r.sendTo(ctx, nil, k.address)
+		again, err := r.sendTo(ctx, nil, k.address, "--again") // the listener may not be back yet
 		if err != nil {
 			return err
 		}

@@ -75,8 +75,8 @@ func (r *rig) listenAt(ctx context.Context, h *host, address string, a *arrivals
 }
 
 // sendTo starts the sender, alice, which sends bob the lines of its input.
-func (r *rig) sendTo(ctx context.Context, h *host, address string) (*process, error) {
-	args := slices.Concat([]string{"send", "--keys", r.keys("alice"), "--server", address, "--to", "bob", "--channel", "x"}, r.send, []string{"-"})
+func (r *rig) sendTo(ctx context.Context, h *host, address string, more ...string) (*process, error) {
+	args := slices.Concat([]string{"send", "--keys", r.keys("alice"), "--server", address, "--to", "bob", "--channel", "x"}, more, r.send, []string{"-"})
 	return r.start(ctx, &command{name: "sender", host: h, args: args, stdin: true})
 }
 
