@@ -334,6 +334,7 @@ func TestRestartedPeer(t *testing.T) {
 		require.NoError(t, err)
 		_, err = p.Ping(ctx)
 		require.NoError(t, err)
+		synctest.Wait() // bob has taken it, and does not open one of his own
 		require.NoError(t, bob.SendTo(ctx, "alice", "x", nil))
 		alices.fail(true)
 		synctest.Wait()
