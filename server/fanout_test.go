@@ -153,7 +153,7 @@ func crowd(t *testing.T, n int, f func(t *testing.T, w *bubble, deaf *member, ot
 	})
 }
 
-// TestBroadcastToOneWhoIsDeaf: one that does not take anything delays none of the others, holds up the caller for SlowTimeout, and is ended with a reason.
+// TestBroadcastToOneWhoIsDeaf: one that does not take anything delays none of the others, holds up the caller for SlowTimeout at most when its queue is full, and is ended with a reason.
 func TestBroadcastToOneWhoIsDeaf(t *testing.T) {
 	crowd(t, 64, func(t *testing.T, w *bubble, deaf *member, others []*member) {
 		boxes := make([]*inbox, len(others))

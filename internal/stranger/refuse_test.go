@@ -2,6 +2,7 @@ package stranger
 
 import (
 	"context"
+	"errors"
 	"io"
 	"testing"
 
@@ -121,6 +122,13 @@ func TestTruncated(t *testing.T) {
 	var lost *channel.LostError
 	require.ErrorAs(t, context.Cause(ses.Context()), &lost)
 	<-c.Done()
+
+	b := w.stranger("bob", LinkConfig{})
+	require.NoError(t, b.Ping(1))
+	w.net.Cut()
+	<-b.Done()
+	require.True(t, errors.Is(b.Err(), ErrTruncated) || errors.Is(b.Err(), ErrLost), "%v", b.Err())
+	require.False(t, b.closeGot)
 
 	d := w.stranger("bob", LinkConfig{})
 	require.NoError(t, d.Ping(1))

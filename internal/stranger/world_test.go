@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/pysock/pysock/channel"
+	"github.com/pysock/pysock/internal/testworld"
 	"github.com/pysock/pysock/keys"
 	"github.com/pysock/pysock/server"
 )
@@ -20,6 +21,7 @@ var quiet = slog.New(slog.DiscardHandler)
 
 // A world has a server of either kind and clients of both, all on loopback.
 type world struct {
+	net     *testworld.Net // what our server listens on
 	t       *testing.T
 	hub     ident
 	people  map[string]ident
@@ -30,7 +32,7 @@ type world struct {
 }
 
 func newWorld(t *testing.T) *world {
-	w := &world{t: t, hub: identity(3), people: map[string]ident{"alice": identity(1), "bob": identity(2), "carol": identity(4)}}
+	w := &world{net: new(testworld.Net), t: t, hub: identity(3), people: map[string]ident{"alice": identity(1), "bob": identity(2), "carol": identity(4)}}
 	w.hub.file.Name = "hub"
 	w.hub.file.Clients = map[string]keys.PublicKey{}
 	for name, id := range w.people {
@@ -58,7 +60,7 @@ func (w *world) serveOurs(mux *channel.Mux) *server.Server {
 	w.ours = &server.Server{Keys: w.hub.file, Handler: mux, Logger: quiet, Limits: server.Limits{MaxMessage: maxMessage - messageCost}}
 	ln := w.listen()
 	var wg sync.WaitGroup
-	wg.Go(func() { _ = w.ours.Serve(context.Background(), ln) })
+	wg.Go(func() { _ = w.ours.Serve(context.Background(), w.net.Listener(ln)) })
 	w.t.Cleanup(func() {
 		require.NoError(w.t, w.ours.Close())
 		wg.Wait()
