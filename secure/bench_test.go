@@ -102,7 +102,7 @@ func BenchmarkOpen(b *testing.B) {
 			b.SetBytes(int64(size))
 			b.ReportAllocs()
 			for b.Loop() {
-				in.record()
+				in.record(true)
 			}
 		})
 	}

@@ -75,7 +75,7 @@ func (c *Conn) ReadRecord() ([]byte, error) {
 	if c.closed.Load() {
 		return nil, net.ErrClosed
 	}
-	b, err := c.in.record()
+	b, err := c.in.record(true)
 	return b, c.closedError(err)
 }
 
@@ -117,7 +117,8 @@ func (c *Conn) WriteRecord(b []byte) (n int, err error) {
 	if cap(b)-len(b) < TailRoom {
 		return 0, errRecord
 	}
-	return c.writeRecord(b, b)
+	n, _, err = c.writeRecord(b, b, false)
+	return n, err
 }
 
 // WriteRecordFrom is WriteRecord for a caller who needs the content afterwards:
@@ -126,37 +127,39 @@ func (c *Conn) WriteRecord(b []byte) (n int, err error) {
 func (c *Conn) WriteRecordFrom(b []byte) (n int, err error) {
 	buf := getBuffer()
 	defer putBuffer(buf)
-	return c.writeRecord(buf[:], b)
+	n, _, err = c.writeRecord(buf[:], b, false)
+	return n, err
 }
 
 var errRecord = errors.New("secure: a record needs content of 1 to MaxContent bytes, HeadRoom and TailRoom")
 
-// writeRecord seals b into dst, which is b or does not overlap it, and writes it.
-func (c *Conn) writeRecord(dst, b []byte) (n int, err error) {
+// writeRecord seals b into dst, which is b or does not overlap it, and writes it. rest says that a
+// part of it is still to be written: only if it is not to wait, or with an error.
+func (c *Conn) writeRecord(dst, b []byte, noWait bool) (n int, rest bool, err error) {
 	n = len(b) - HeadRoom
 	if n < 1 || n > MaxContent {
-		return 0, errRecord
+		return 0, false, errRecord
 	}
 	c.out.mu.Lock()
 	defer c.out.mu.Unlock()
 	if c.closed.Load() {
-		return 0, net.ErrClosed
+		return 0, false, net.ErrClosed
 	}
 	if err := c.out.ready(); err != nil {
-		return 0, c.closedError(err)
+		return 0, false, c.closedError(err)
 	}
 	var taken bool
 	if rekeyDue(c.out.keys) { // one in 65536: a copy does not matter
-		taken, err = c.out.sealed(recordData, b[HeadRoom:])
+		taken, err = c.out.sealed(recordData, b[HeadRoom:], noWait)
 	} else if b, err = sealTo(dst, c.out.keys, recordData, b); err == nil {
-		taken, err = c.out.send(b)
+		taken, err = c.out.send(b, noWait)
 	} else {
 		c.out.err = err
 	}
 	if !taken {
 		n = 0
 	}
-	return n, c.closedError(err)
+	return n, len(c.out.tail) > 0, c.closedError(err)
 }
 
 // CloseWrite sends the end of the stream; the other direction goes on. It

@@ -63,6 +63,6 @@ func established(conn net.Conn, own, peer keys.PublicKey, res *noise.Result, ini
 		result: res,
 	}
 	c.in.init(conn, res.Recv, initiator)
-	c.out.conn, c.out.keys = conn, res.Send
+	c.out.conn, c.out.keys, c.out.raw = conn, res.Send, newRawWrite(conn)
 	return c
 }

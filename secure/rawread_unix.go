@@ -23,10 +23,21 @@ type rawRead struct {
 	err  error
 }
 
-// newRawRead returns nil unless conn is a plain socket. Only the types of
-// package net will do: a wrapper may promote SyscallConn from what it wraps
-// and mean something else by Read.
+// newRawRead returns nil unless conn is a plain socket.
 func newRawRead(conn net.Conn, in *reader) *rawRead {
+	sock := plainSocket(conn)
+	if sock == nil {
+		return nil
+	}
+	raw := &rawRead{in: in, sock: sock}
+	raw.try = raw.attempt
+	return raw
+}
+
+// plainSocket returns conn's socket, nil if it is not one. Only the types of
+// package net will do: a wrapper may promote SyscallConn from what it wraps
+// and mean something else by Read and Write.
+func plainSocket(conn net.Conn) syscall.RawConn {
 	var sock syscall.RawConn
 	var err error
 	switch c := conn.(type) {
@@ -34,15 +45,11 @@ func newRawRead(conn net.Conn, in *reader) *rawRead {
 		sock, err = c.SyscallConn()
 	case *net.UnixConn:
 		sock, err = c.SyscallConn()
-	default:
-		return nil
 	}
 	if err != nil {
 		return nil
 	}
-	raw := &rawRead{in: in, sock: sock}
-	raw.try = raw.attempt
-	return raw
+	return sock
 }
 
 // fill is reader.fill for a socket.

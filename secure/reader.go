@@ -254,12 +254,12 @@ func (in *reader) read(p []byte) (n int, err error) {
 	return n, nil
 }
 
-// record returns the content of the next data record without a copy.
-func (in *reader) record() ([]byte, error) {
+// record returns the content of the next data record without a copy, waiting for it if wait is set.
+func (in *reader) record(wait bool) ([]byte, error) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	if len(in.plain) == 0 {
-		if err := in.data(true); err != nil {
+		if err := in.data(wait); err != nil {
 			return nil, err
 		}
 	}

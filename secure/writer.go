@@ -15,6 +15,7 @@ import (
 // since the order on the wire is the order of the nonces.
 type writer struct {
 	conn     net.Conn
+	raw      *rawWrite    // nil: only conn.Write, which waits
 	deadline atomic.Int64 // Unix nanoseconds; 0 means none
 
 	mu    sync.Mutex
@@ -23,7 +24,7 @@ type writer struct {
 	ended bool
 
 	// tail is what is left of records that were sealed when a deadline
-	// expired. They are written before anything else: their nonces are used,
+	// expired, or the socket took no more and nobody could wait. They are written before anything else: their nonces are used,
 	// and a record cannot be taken back once a part of it is out.
 	tail []byte
 	held *buffer // what tail lies in
@@ -57,10 +58,10 @@ func (o *writer) record(t recordType, content []byte) (taken bool, err error) {
 	if err := o.ready(); err != nil {
 		return false, err
 	}
-	return o.sealed(t, content)
+	return o.sealed(t, content, false)
 }
 
-func (o *writer) sealed(t recordType, content []byte) (taken bool, err error) {
+func (o *writer) sealed(t recordType, content []byte, noWait bool) (taken bool, err error) {
 	buf := getBuffer()
 	defer putBuffer(buf)
 	start, err := o.rekey(buf[:])
@@ -72,7 +73,7 @@ func (o *writer) sealed(t recordType, content []byte) (taken bool, err error) {
 		o.err = err
 		return false, err
 	}
-	return o.send(buf[:start+len(b)])
+	return o.send(buf[:start+len(b)], noWait)
 }
 
 // rekey puts the rekey record at the start of b if it is due, and returns how
@@ -86,15 +87,25 @@ func (o *writer) rekey(b []byte) (int, error) {
 	return len(rec), err
 }
 
-// send writes sealed records; they are not kept.
-func (o *writer) send(b []byte) (taken bool, err error) {
-	n, err := o.conn.Write(b)
+// send writes sealed records; they are not kept, but for the tail. With noWait that is what the
+// socket does not take at once, and no error.
+func (o *writer) send(b []byte, noWait bool) (taken bool, err error) {
+	noWait = noWait && o.raw != nil
+	var n int
+	if noWait {
+		n, err = o.raw.write(b)
+	} else {
+		n, err = o.conn.Write(b)
+	}
 	switch {
 	case err == nil && n == len(b):
 		return true, nil
-	case err != nil && isDeadline(err) && n >= 0 && n < len(b):
+	case (err == nil && noWait || err != nil && isDeadline(err)) && n >= 0 && n < len(b):
 		o.held = getBuffer()
 		o.tail = o.held[:copy(o.held[:], b[n:])]
+		if noWait {
+			err = nil // Flush will say it, if it is still so
+		}
 		return true, err
 	case err == nil:
 		err = io.ErrShortWrite
@@ -134,7 +145,7 @@ func (o *writer) end() error {
 		return err
 	}
 	var err error
-	o.ended, err = o.sealed(recordEnd, nil)
+	o.ended, err = o.sealed(recordEnd, nil, false)
 	return err
 }
 

@@ -91,10 +91,16 @@ func (r *inRequest) Answer(ctx context.Context, enc channel.Encoding, body []byt
 		l.mu.Unlock()
 		return r.fail(err)
 	}
-	defer l.mu.Unlock()
 	l.sched.answers++
 	l.release(r)
-	l.kick()
+	alone := len(l.asked) == 0 // else more answers are to come, which one write may take along
+	if !alone {
+		l.kick()
+	}
+	l.mu.Unlock()
+	if alone {
+		l.writeNow()
+	}
 	return nil
 }
 

@@ -107,7 +107,13 @@ type Link struct {
 	rec    recordConn // conn, if it is one; else nil
 	head   int        // what rec needs before the content of a record
 	lender lender     // rec, if it is one; else nil
-	pool   *flow.Pool // what channels may hold
+
+	// prompt is rec if it need not wait, and one of the others too; else all are nil.
+	prompt    promptConn
+	tryLender tryLender
+	tryWriter tryWriter
+
+	pool *flow.Pool // what channels may hold
 
 	// answerPool is for large answers. It is one of its own, because what channels hold may wait for a handler that
 	// waits for an answer.
@@ -131,6 +137,7 @@ type Link struct {
 	deaf  atomic.Bool // this side has closed: what still comes is not acted on
 
 	reporting atomic.Bool // a timer will tell what was taken
+	reading   atomic.Bool // the reader acts on frames, and will write what is due then; cleared with mu held
 
 	rd readState // owned by the reader
 
@@ -140,6 +147,7 @@ type Link struct {
 	sched      sched
 	pace       flow.Pace
 	writing    bool          // there is a writer goroutine
+	unwritten  unwritten     // owned by the writer
 	writer     func()        // l.write; a go statement that makes it anew allocates
 	drained    drains        // owned by the writer, or by who holds mu if there is none
 	writeErr   error         // why nothing can be written any more

@@ -22,6 +22,7 @@ var readBuffers = sync.Pool{New: func() any { b := make([]byte, readBuffer); ret
 // readState is what only the reader touches.
 type readState struct {
 	total   uint64  // bytes of frames read
+	settled uint64  // total when afterBatch was last called
 	touched []*Link // other links that have relayed frames to write
 	closed  bool    // the other side's CLOSE has come
 
@@ -72,7 +73,8 @@ func (l *Link) readFrames() error {
 		if m > 0 {
 			l.stats.received(m)
 			used, perr := l.frames(buf[:n])
-			l.afterBatch(used)
+			l.rd.total += uint64(used)
+			l.afterBatch()
 			if perr != nil {
 				return perr
 			}
@@ -131,20 +133,22 @@ func (l *Link) hears(t wire.Type) bool {
 	return !l.rd.closed && (!l.deaf.Load() || t == wire.TypeClose || t == wire.TypeProgress)
 }
 
-// afterBatch lets go what the frames just read have brought about, here and on the links that they were relayed to.
-func (l *Link) afterBatch(used int) {
-	l.rd.total += uint64(used)
+// afterBatch lets go what the frames just read have brought about, on the links that they were relayed to and then here: what others have taken makes
+// room that the other side is told of.
+func (l *Link) afterBatch() {
+	l.rd.settled = l.rd.total
+	for i, t := range l.rd.touched {
+		t.writeNow()
+		l.rd.touched[i] = nil
+	}
+	l.rd.touched = l.rd.touched[:0]
 	l.mu.Lock()
 	if l.rd.total-l.toldRead >= wire.ProgressInterval {
 		l.progress = l.rd.total
 	}
-	l.kick()
+	l.reading.Store(false)
 	l.mu.Unlock()
-	for i, t := range l.rd.touched {
-		t.start()
-		l.rd.touched[i] = nil
-	}
-	l.rd.touched = l.rd.touched[:0]
+	l.writeNow()
 }
 
 // touch notes that frames were queued on another link, which is to write them when this batch has been read.

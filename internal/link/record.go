@@ -35,6 +35,7 @@ func (l *Link) useRecords() {
 	if before, after := rec.RecordRoom(); before+after <= maxRecordRoom {
 		l.rec, l.head = rec, before
 		l.lender, _ = rec.(lender)
+		l.usePrompt()
 	}
 }
 
@@ -79,7 +80,7 @@ func (l *Link) readRecords() error {
 	}()
 	n := 0 // bytes in split
 	for {
-		record, err := l.rec.ReadRecord()
+		record, err := l.nextRecord()
 		if len(record) > 0 {
 			l.stats.received(len(record))
 		}
@@ -93,8 +94,9 @@ func (l *Link) readRecords() error {
 				record = nil
 			}
 			used, perr := l.frames(b)
-			l.afterBatch(used)
+			l.rd.total += uint64(used)
 			if perr != nil {
+				l.afterBatch()
 				return perr
 			}
 			if used < len(b) && split == nil {
@@ -109,7 +111,22 @@ func (l *Link) readRecords() error {
 			split = nil
 		}
 		if err != nil {
+			l.afterBatch()
 			return l.readError(err, n)
 		}
 	}
+}
+
+// nextRecord reads a record. Before it waits for one, or when the frames read since it last did are as much as may be written at once, what they have brought
+// about is written.
+func (l *Link) nextRecord() ([]byte, error) {
+	if l.prompt != nil && l.rd.total-l.rd.settled < maxBatch {
+		if record, err := l.prompt.TryReadRecord(); len(record) > 0 || err != nil {
+			return record, err
+		}
+	}
+	l.afterBatch()
+	record, err := l.rec.ReadRecord()
+	l.reading.Store(l.prompt != nil)
+	return record, err
 }

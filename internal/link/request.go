@@ -50,16 +50,21 @@ func (l *Link) request(ctx context.Context, kind wire.Kind, name string, enc cha
 	}
 	l.mu.Lock()
 	r, err := l.newRequest(ctx)
+	alone := len(l.requests) == 1
 	l.mu.Unlock()
 	if err != nil {
 		return nil, err
 	}
 	start := wire.MessageStart{Request: r.id, Allowance: answerAllowance}
-	if err := l.send(ctx, kind, name, &outMsg{flags: wire.FlagRequest | wire.EncodingFlags(uint8(enc)), start: start, body: body}); err != nil {
+	m := &outMsg{flags: wire.FlagRequest | wire.EncodingFlags(uint8(enc)), start: start, body: body, alone: alone}
+	if err := l.send(ctx, kind, name, m); err != nil {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		l.forgetRequest(r)
 		return nil, l.ungapped(err)
+	}
+	if alone {
+		l.writeNow()
 	}
 	select {
 	case <-r.done:

@@ -29,6 +29,7 @@ type outMsg struct {
 	head  int      // how much of body is a group head, which the application did not give
 	left  uint64   // what the channel had left out when it was to be sent
 	again bool     // the books have it
+	alone bool     // who sends it waits for what it brings, and nobody else does: it writes it itself
 	acked *Receipt // to be filled in, for a sender who will wait until it is taken; nil for others
 }
 
@@ -129,7 +130,9 @@ func (l *Link) queueReserved(ch *outChan, m *outMsg, at uint64, waited bool) err
 	if waited || len(m.body) > largeBody {
 		l.ask(ch) // for who could not be announced before this was queued
 	}
-	l.kick()
+	if !m.alone {
+		l.kick()
+	}
 	return nil
 }
 

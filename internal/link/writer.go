@@ -16,8 +16,8 @@ var batches = sync.Pool{New: func() any { b := make([]byte, 0, maxBatch+maxRecor
 
 // kick starts the writer if there is something to write and none is at work. Call it with mu held.
 func (l *Link) kick() {
-	if l.writing || l.state >= stateSaid || !l.canWrite() {
-		return
+	if l.writing || l.state >= stateSaid || !l.canWrite() || l.reading.Load() {
+		return // what the reader brings about it will see to itself, see afterBatch
 	}
 	l.writing = true
 	l.wg.Add(1)
@@ -34,16 +34,13 @@ func (l *Link) controlDue() bool {
 	return l.progress > l.toldRead || l.pongDue || l.pings.due || len(l.grants) > 0
 }
 
-// start lets the writer begin. Relayed frames are queued without it until the reader that brings them has no more at hand.
-func (l *Link) start() {
-	l.mu.Lock()
-	l.kick()
-	l.mu.Unlock()
-}
-
 // write writes batch after batch until there is nothing to write.
 func (l *Link) write() {
 	defer l.wg.Done()
+	if err := l.finishUnwritten(); err != nil {
+		l.cannotWrite(err)
+		return
+	}
 	for {
 		buf := l.newBatch()
 		l.mu.Lock()

@@ -23,6 +23,7 @@ type Conn struct {
 	mu      sync.Mutex
 	err     error         // why calls fail; once set the Conn has ended
 	lower   Lower         // nil while there is none
+	prompt  prompt        // lower, if it need not wait; else nil
 	gen     uint64        // of lower; a loss and each new one count
 	changed chan struct{} // closed when what waiting calls look at has changed; nil while none waits
 	local   net.Addr      // of the present or last connection
@@ -62,11 +63,14 @@ func New(conn Lower, cfg *Config) *Conn {
 // use makes conn the connection. Call it with mu held.
 func (c *Conn) use(conn Lower) {
 	c.lower = conn
+	if c.prompt, _ = conn.(prompt); c.prompt != nil && !c.prompt.NoWait() {
+		c.prompt = nil
+	}
 	c.gen++
 	c.local, c.remote = conn.LocalAddr(), conn.RemoteAddr()
 	c.since = time.Now()
 	c.traffic = 0
-	c.out.failed, c.out.ended = nil, false
+	c.out.failed, c.out.ended, c.out.rest = nil, false, false
 	c.pings.restart()
 	c.in.heard = c.since
 	if !c.readBy.IsZero() {

@@ -20,6 +20,7 @@ type outgoing struct {
 	reached uint64 // the highest that handed ever was
 	window  window // of the present connection
 	busy    bool   // somebody writes to a connection; nobody else may
+	rest    bool   // a part of a record is left to write, which who writes next does first
 	running bool   // there is a flusher
 	closed  bool   // CloseWrite was called: nothing is added
 	ended   bool   // the end was written to the present connection: nothing follows on it
@@ -86,14 +87,8 @@ func (c *Conn) writeRecord(b []byte, lent *[]byte) (adopted bool, err error) {
 	if err := c.awaitRoom(n); err != nil {
 		return false, err
 	}
-	direct := n <= c.room() && c.free() && !c.out.backlog()
-	var s *segment
-	if lent != nil {
-		s = c.out.kept.adopt(lent, c.before, n, c.cfg.Buffer)
-	}
-	if s == nil {
-		c.out.kept.add(b[c.before:], c.cfg.Buffer)
-	}
+	direct := c.direct(n)
+	s := c.keep(b, lent)
 	if direct {
 		c.writeDirect(b, s)
 	}
@@ -101,21 +96,44 @@ func (c *Conn) writeRecord(b []byte, lent *[]byte) (adopted bool, err error) {
 	return s != nil, nil
 }
 
+// direct reports whether n bytes may be written to the connection by who brings them. Call it with
+// mu held.
+func (c *Conn) direct(n int) bool { return n <= c.room() && c.free() && !c.out.backlog() }
+
+// keep keeps the content of b, for which there is room: where it lies, in the segment that is
+// returned, if b is the start of a large buffer that is lent, or else a copy. Call it with mu held.
+func (c *Conn) keep(b []byte, lent *[]byte) (s *segment) {
+	if lent != nil {
+		s = c.out.kept.adopt(lent, c.before, len(b)-c.before, c.cfg.Buffer)
+	}
+	if s == nil {
+		c.out.kept.add(b[c.before:], c.cfg.Buffer)
+	}
+	return s
+}
+
 // writeDirect writes b, which lies in s if that is not nil. Call it with mu held, which is given
 // up meanwhile.
 func (c *Conn) writeDirect(b []byte, s *segment) {
+	b = c.head(b)
+	if s == nil {
+		c.write(func(to Lower) error { return second(to.WriteRecord(b)) })
+		return
+	}
+	s.pinned = true
+	c.write(func(to Lower) error { return second(to.WriteRecordFrom(b)) })
+	s.unpin()
+}
+
+// head puts what is due before the content of b, accounts the record, and returns it as the
+// connection wants it. Call it with mu held.
+func (c *Conn) head(b []byte) []byte {
 	n := len(b) - c.before
 	h := c.compose(MaxDirect - n)
 	c.sent(&h, n)
 	at := c.before - h.size()
 	h.append(b[at:at])
-	if s == nil {
-		c.write(func(to Lower) error { return second(to.WriteRecord(b[at-c.under:])) })
-		return
-	}
-	s.pinned = true
-	c.write(func(to Lower) error { return second(to.WriteRecordFrom(b[at-c.under:])) })
-	s.unpin()
+	return b[at-c.under:]
 }
 
 func second(_ int, err error) error { return err }
@@ -209,8 +227,11 @@ func (c *Conn) write(do func(Lower) error) {
 	err := do(lower)
 	c.mu.Lock()
 	c.out.busy = false
-	if err != nil && gen == c.gen && c.out.failed == nil {
-		c.writeFailed(err)
+	if gen == c.gen {
+		c.out.rest = false
+		if err != nil && c.out.failed == nil {
+			c.writeFailed(err)
+		}
 	}
 	c.wake()
 }

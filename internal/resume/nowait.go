@@ -1,0 +1,112 @@
+package resume
+
+import "time"
+
+// A prompt connection can be written and read without waiting: *secure.Conn over a socket, whose
+// documentation says what the methods do.
+type prompt interface {
+	Lower
+	NoWait() bool
+	TryWriteRecord(b []byte) (rest bool, err error)
+	TryWriteRecordFrom(b []byte) (rest bool, err error)
+	TryReadRecord() ([]byte, error)
+	Flush() error
+}
+
+// NoWait reports whether TryWriteLent can do anything over the present connection.
+func (c *Conn) NoWait() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.prompt != nil
+}
+
+// TryWriteLent is WriteLent that does not wait. ok is false if it would have to: then nothing has
+// happened, and the buffer is still the caller's. rest says that a part of what was taken is left
+// for Flush, which must be called.
+func (c *Conn) TryWriteLent(b *[]byte, n int) (ok, rest bool, err error) {
+	size := n - c.before
+	if size < 1 || size > MaxContent || n+c.after > len(*b) {
+		return false, false, errSize
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.prompt == nil || c.out.rest || !c.direct(size) || c.out.closed || c.err != nil || passed(c.writeBy) ||
+		!c.out.kept.fits(size, c.cfg.Buffer) {
+		return false, false, nil
+	}
+	s := c.keep((*b)[:n], b)
+	c.tryDirect((*b)[:n], s)
+	c.start()
+	if s == nil {
+		c.TakeBack(b)
+	}
+	return true, c.out.rest, nil
+}
+
+// tryDirect is writeDirect that does not wait.
+func (c *Conn) tryDirect(b []byte, s *segment) {
+	lower, gen, rest := c.prompt, c.gen, false
+	b = c.head(b)
+	if s == nil {
+		c.write(func(Lower) (err error) {
+			rest, err = lower.TryWriteRecord(b)
+			return err
+		})
+	} else {
+		s.pinned = true
+		c.write(func(Lower) (err error) {
+			rest, err = lower.TryWriteRecordFrom(b)
+			return err
+		})
+		s.unpin()
+	}
+	if gen == c.gen {
+		c.out.rest = rest
+	}
+}
+
+// Flush writes what TryWriteLent has left, and waits until it is written or the connection is lost,
+// which is no error. Errors are those of Close and Fail.
+func (c *Conn) Flush() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for c.err == nil && c.out.rest && c.prompt != nil && c.out.failed == nil {
+		if c.out.busy {
+			c.wait(time.Time{})
+			continue
+		}
+		lower := c.prompt
+		c.write(func(Lower) error { return lower.Flush() })
+		c.start()
+	}
+	return c.err
+}
+
+// TryReadRecord is ReadRecord that does not wait: it returns nothing, and no error, if nothing more
+// of the stream has been read from the connection, or ReadRecord has something else to say.
+func (c *Conn) TryReadRecord() ([]byte, error) {
+	c.reader.Lock()
+	defer c.reader.Unlock()
+	if len(c.plain) > 0 {
+		b := c.plain
+		c.plain = nil
+		return b, nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for {
+		lower, gen := c.prompt, c.gen
+		if lower == nil || c.err != nil || c.in.ended || c.in.broken != nil || passed(c.readBy) {
+			return nil, nil
+		}
+		c.mu.Unlock()
+		b, err := lower.TryReadRecord()
+		c.mu.Lock()
+		if len(b) == 0 || err != nil || c.err != nil || gen != c.gen {
+			return nil, nil // ReadRecord comes to the same end, or to what another connection brings
+		}
+		if b, err = c.arrived(b); err != nil || len(b) > 0 {
+			return b, err
+		}
+	}
+}
