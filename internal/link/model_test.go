@@ -54,7 +54,13 @@ func newModel(t testing.TB, seed uint64) (a, b *modelEnd) {
 	}
 	a, b = ends[0], ends[1]
 	a.peer, b.peer = b, a
-	a.link, b.link = pairOver(t, net, cfgs[0], cfgs[1])
+	if ca, cb := memnet.Pipe(net); seed%2 == 0 {
+		cfgs[0].Initiator = true
+		a.link, b.link = start(t, ca, "b", cfgs[0]), start(t, cb, "a", cfgs[1])
+	} else {
+		cfgs[0].Initiator = true
+		a.link, b.link = start(t, eager(ca), "b", cfgs[0]), start(t, lending(cb), "a", cfgs[1])
+	}
 	a.link.Run()
 	b.link.Run()
 	return a, b
@@ -270,7 +276,7 @@ func (e *modelEnd) requireQuiet(t *testing.T) {
 }
 
 func TestModel(t *testing.T) {
-	for seed := range uint64(5) {
+	for seed := range uint64(8) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				a, b := newModel(t, seed)

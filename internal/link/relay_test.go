@@ -27,9 +27,16 @@ type hub struct {
 	there atomic.Int32     // and on their targets'
 
 	answered atomic.Int32 // pipes whose targets have answered
+
+	wrap func(*memnet.Conn) net.Conn // what the server's ends are
 }
 
-func newHub(t testing.TB) *hub { return &hub{t: t, links: map[string]*Link{}} }
+// hubWrap is what hubs are made with; see TestRelayWithoutWaiting.
+var hubWrap = func(c *memnet.Conn) net.Conn { return c }
+
+func newHub(t testing.TB) *hub {
+	return &hub{t: t, links: map[string]*Link{}, wrap: hubWrap}
+}
 
 // join makes the server's end of a client's link.
 func (h *hub) join(name string, conn *memnet.Conn) {
@@ -40,7 +47,7 @@ func (h *hub) join(name string, conn *memnet.Conn) {
 			s.Reject(channel.CodeNotConnected, "")
 		}
 	}}
-	h.links[name] = start(h.t, conn, name, cfg)
+	h.links[name] = start(h.t, h.wrap(conn), name, cfg)
 }
 
 // client is a link that takes what pipes are opened to it.

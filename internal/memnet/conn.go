@@ -98,7 +98,10 @@ func newHalf(cfg Config, stream uint64) *half {
 func (c *Conn) Read(p []byte) (int, error) { return c.in.read(p) }
 
 // Write waits until the buffer has taken all of p. After Close at either end it returns io.ErrClosedPipe or net.ErrClosed.
-func (c *Conn) Write(p []byte) (int, error) { return c.out.write(p) }
+func (c *Conn) Write(p []byte) (int, error) { return c.out.write(p, true) }
+
+// TryWrite writes as much of p as there is room for, which may be nothing, and does not wait.
+func (c *Conn) TryWrite(p []byte) (int, error) { return c.out.write(p, false) }
 
 // Close ends both directions. The other end may still read what was written before.
 func (c *Conn) Close() error {

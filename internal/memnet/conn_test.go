@@ -81,6 +81,23 @@ func TestCutAfter(t *testing.T) {
 	require.ErrorIs(t, err, ErrCut)
 }
 
+func TestTryWrite(t *testing.T) {
+	a, b := Pipe(Config{Buffer: 5})
+	defer a.Close()
+	for _, want := range []int{3, 2, 0} {
+		n, err := a.TryWrite([]byte("abc"))
+		require.NoError(t, err)
+		require.Equal(t, want, n)
+	}
+	got := make([]byte, 5)
+	_, err := io.ReadFull(b, got)
+	require.NoError(t, err)
+	require.Equal(t, "abcab", string(got))
+	require.NoError(t, b.Close())
+	_, err = a.TryWrite([]byte("abc"))
+	require.Error(t, err)
+}
+
 func TestStall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := Pipe(Config{Buffer: 10})

@@ -162,7 +162,8 @@ func (h *half) take(p []byte) int {
 	return total
 }
 
-func (h *half) write(p []byte) (total int, err error) {
+// write writes p; if it is not to wait, as much of it as there is room for.
+func (h *half) write(p []byte, wait bool) (total int, err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for {
@@ -182,6 +183,9 @@ func (h *half) write(p []byte) (total int, err error) {
 			return total + len(p), nil
 		}
 		n := h.beforeFault(min(len(p), h.cfg.Buffer-h.size))
+		if n == 0 && !wait {
+			return total, nil
+		}
 		if n == 0 {
 			h.cond.Wait()
 			continue

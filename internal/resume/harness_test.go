@@ -27,6 +27,9 @@ type plain struct {
 
 	mu    sync.Mutex // held while writing
 	ended bool
+	tail  []byte // of a record, see TryWriteRecord
+
+	waits bool // it cannot do without
 }
 
 const (
@@ -95,11 +98,58 @@ func (p *plain) WriteRecord(b []byte) (int, error) {
 	if p.ended {
 		return 0, io.ErrClosedPipe
 	}
+	if err := p.flush(); err != nil {
+		return 0, err
+	}
 	if _, err := p.Conn.Write(b); err != nil {
 		return 0, err
 	}
 	clear(b[:len(b)+plainAfter]) // it may be overwritten
 	return len(b) - plainBefore, nil
+}
+
+// flush writes the tail. Call it with mu held.
+func (p *plain) flush() error {
+	n, err := p.Conn.Write(p.tail)
+	p.tail = p.tail[n:]
+	return err
+}
+
+func (p *plain) NoWait() bool { return !p.waits }
+
+func (p *plain) TryWriteRecord(b []byte) (rest bool, err error) {
+	b[0] = plainData
+	binary.BigEndian.PutUint16(b[1:], uint16(len(b)-plainBefore))
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.ended || len(p.tail) > 0 {
+		panic("a record after the end, or before the last is written")
+	}
+	n, err := p.Conn.TryWrite(b)
+	p.tail = append([]byte{}, b[n:]...)
+	clear(b[:len(b)+plainAfter])
+	return len(p.tail) > 0, err
+}
+
+func (p *plain) TryWriteRecordFrom(b []byte) (rest bool, err error) {
+	c := append(make([]byte, 0, len(b)+plainAfter), b...)
+	clear(b[:plainBefore])
+	return p.TryWriteRecord(c)
+}
+
+func (p *plain) Flush() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.flush()
+}
+
+// TryReadRecord returns a record that was read ahead with the last.
+func (p *plain) TryReadRecord() ([]byte, error) {
+	head, err := p.in.Peek(min(plainBefore, p.in.Buffered()))
+	if err != nil || p.have > 0 || len(head) < plainBefore || p.in.Buffered() < plainBefore+int(binary.BigEndian.Uint16(head[1:])) {
+		return nil, err
+	}
+	return p.ReadRecord()
 }
 
 func (p *plain) WriteRecordFrom(b []byte) (int, error) {
@@ -115,6 +165,9 @@ func (p *plain) CloseWrite() error {
 		return nil
 	}
 	p.ended = true
+	if err := p.flush(); err != nil {
+		return err
+	}
 	_, err := p.Conn.Write([]byte{plainEnd, 0, 0})
 	return err
 }
@@ -150,12 +203,21 @@ func reconnect(t testing.TB, net memnet.Config, a, b *Conn) (x, y *plain) {
 	return x, y
 }
 
-// writeRecord sends content as a link does.
+// writeRecord sends content as a link does, in one of the ways that there are.
 func writeRecord(c *Conn, content []byte) error {
 	before, after := c.RecordRoom()
 	if n := before + len(content); len(content)%2 == 1 && n+after <= maxSegment {
 		lent := c.Lend()
 		copy((*lent)[before:], content)
+		if len(content)%4 == 3 {
+			ok, rest, err := c.TryWriteLent(lent, n)
+			if rest {
+				err = c.Flush()
+			}
+			if ok || err != nil {
+				return err
+			}
+		}
 		return c.WriteLent(lent, n)
 	}
 	b := make([]byte, before+len(content), before+len(content)+after)

@@ -148,7 +148,9 @@ func (s *side) read(from *side) error {
 		var b []byte
 		var err error
 		_ = s.SetReadDeadline(time.Now().Add(time.Duration(random.IntN(20000)) * time.Millisecond))
-		if random.IntN(2) == 0 {
+		if b, err = s.TryReadRecord(); len(b) > 0 || err != nil {
+			// as a link does
+		} else if random.IntN(2) == 0 {
 			b, err = s.ReadRecord()
 		} else {
 			b = make([]byte, 1+random.IntN(5000))
