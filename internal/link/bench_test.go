@@ -187,7 +187,7 @@ func BenchmarkRelayOnly64(b *testing.B) {
 			to.pace.Read = to.pace.Sent
 			to.nextBatch(buf[:0], &to.drained)
 			to.mu.Unlock()
-			to.drained.tell()
+			to.drained.tell(false)
 		}
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/batch, "ns/frame")

@@ -5,8 +5,9 @@
 // # Goroutines
 //
 // A link that is idle has one goroutine, its reader. The reader never waits for credit, for a write or for an application's code: what it has
-// to answer is state that the writer tells when it comes to it. The writer is a goroutine that lives while there is something to write. A channel's handlers
-// run on a goroutine that lives while the channel has messages.
+// to answer is state that is told when somebody writes. Over a connection that can be written without waiting (nowait.go) the reader itself writes what the frames that it
+// has read bring about, on this link and on those that it relays to, and who asks or answers alone writes that; what the connection does not take at once, and everything over other
+// connections, is written by the writer, a goroutine that lives while there is something to write. A channel's handlers run on a goroutine that lives while the channel has messages.
 //
 // # Locks
 //

@@ -42,7 +42,13 @@ const maxNow = 3
 
 // writeNow writes what is due, if nobody else writes, and it can be done without waiting. What the connection does not take at once, and what is still due after
 // maxNow batches, is left to a writer. It must not be called with a lock held.
-func (l *Link) writeNow() {
+func (l *Link) writeNow() { l.tryWrite(false) }
+
+// writeNested is writeNow for who is at writing another link, whose data has made room here. It goes no further: what it makes room for itself is left to
+// writers, so that nobody writes one link after another.
+func (l *Link) writeNested() { l.tryWrite(true) }
+
+func (l *Link) tryWrite(nested bool) {
 	l.mu.Lock()
 	if l.prompt == nil || l.state != stateOpen || l.writing || l.reading.Load() || !l.canWrite() {
 		l.kick()
@@ -52,7 +58,7 @@ func (l *Link) writeNow() {
 	l.writing = true
 	l.wg.Add(1)
 	l.mu.Unlock()
-	for n := 0; n < maxNow && l.tryBatch(); n++ {
+	for n := 0; n < maxNow && l.tryBatch(nested); n++ {
 		l.mu.Lock()
 		if l.state == stateOpen && !l.canWrite() {
 			l.writing = false
@@ -66,7 +72,7 @@ func (l *Link) writeNow() {
 }
 
 // tryBatch writes one batch, and reports false if a writer has to see to it. It is the writer's own step, by who has set writing.
-func (l *Link) tryBatch() bool {
+func (l *Link) tryBatch(nested bool) bool {
 	buf := l.newBatch()
 	l.mu.Lock()
 	if l.state != stateOpen {
@@ -94,7 +100,7 @@ func (l *Link) tryBatch() bool {
 	case l.tryLender == nil:
 		batches.Put(buf)
 	}
-	l.drained.tell()
+	l.drained.tell(nested)
 	l.unwritten = unwritten{err: err, rest: rest}
 	return err == nil && !rest
 }
@@ -118,7 +124,7 @@ func (l *Link) finishUnwritten() error {
 		return l.prompt.Flush()
 	case u.buf != nil:
 		err := l.writeBatch(u.buf, (*u.buf)[l.head:u.n])
-		l.drained.tell()
+		l.drained.tell(false)
 		return err
 	}
 	return nil

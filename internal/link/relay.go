@@ -115,8 +115,9 @@ func (e *relayEnd) appendControl(b []byte) []byte {
 	return b
 }
 
-// drained counts data that has left for the far side, which makes room for more. It is called without a lock.
-func (e *relayEnd) drained(n int) {
+// drained counts data that has left for the far side, which makes room for more. It is called without a lock. Who is
+// nested in another link's writing has it told by a writer.
+func (e *relayEnd) drained(n int, nested bool) {
 	e.link.mu.Lock()
 	e.popped += uint64(n)
 	open := min(e.granted, e.popped+e.window)
@@ -127,9 +128,14 @@ func (e *relayEnd) drained(n int) {
 		return // small steps are not told one by one, but for the last: the far side may wait for us to send all that it allows
 	}
 	o.link.mu.Lock()
-	defer o.link.mu.Unlock()
 	o.open(open)
-	o.link.kick()
+	if nested {
+		o.link.kick()
+	}
+	o.link.mu.Unlock()
+	if !nested {
+		o.link.writeNested()
+	}
 }
 
 // open lets the far side send up to the total. Call it with link.mu held.

@@ -54,7 +54,7 @@ func (l *Link) write() {
 		l.mu.Unlock()
 
 		err := l.writeBatch(buf, b)
-		l.drained.tell()
+		l.drained.tell(false)
 		if err != nil {
 			l.cannotWrite(err)
 			return
@@ -128,9 +128,9 @@ type drain struct {
 
 func (d *drains) add(e *relayEnd, n int) { d.of = append(d.of, drain{e, n}) }
 
-func (d *drains) tell() {
+func (d *drains) tell(nested bool) {
 	for _, x := range d.of {
-		x.end.drained(x.n)
+		x.end.drained(x.n, nested)
 	}
 	clear(d.of)
 	d.of = d.of[:0]
