@@ -71,6 +71,14 @@ func (l *Link) tryWrite(nested bool) {
 	go l.writer() // stops when nothing is left that may be written
 }
 
+// stopReading lets writers begin again while the reader calls somebody else's code, which may take longer than it should.
+func (l *Link) stopReading() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.reading.Store(false)
+	l.kick()
+}
+
 // tryBatch writes one batch, and reports false if a writer has to see to it. It is the writer's own step, by who has set writing.
 func (l *Link) tryBatch(nested bool) bool {
 	buf := l.newBatch()

@@ -224,3 +224,24 @@ func TestWriteErrorWithoutWaiting(t *testing.T) {
 		<-a.Done()
 	})
 }
+
+// TestWritesGoOnWhileAPipeIsOpened: whoever decides about a pipe holds up the reader only.
+func TestWritesGoOnWhileAPipeIsOpened(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ca, cb := memnet.Pipe(memnet.Config{})
+		release := make(chan struct{})
+		a := start(t, ca, "b", &Config{Initiator: true})
+		b := start(t, eager(cb), "a", &Config{OpenPipe: func(s *Stream, _ wire.PipeOpen) {
+			<-release
+			s.Reject(channel.CodeRefused, "")
+		}})
+		_, err := a.OpenPipe(pipeOpen)
+		require.NoError(t, err)
+		synctest.Wait()
+		require.NoError(t, b.Send(t.Context(), "x", channel.Raw, []byte("meanwhile")))
+		m, err := a.Receive(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, "meanwhile", string(m.Body))
+		close(release)
+	})
+}

@@ -123,6 +123,7 @@ func (l *Link) onOpen(h wire.Header, p []byte) error {
 	case n > l.cfg.MaxStreams:
 		s.Reject(channel.CodeBusy, "too many streams")
 	case pipe:
+		l.stopReading()
 		l.cfg.OpenPipe(s, open)
 	default:
 		l.cfg.Listeners.take(s)
