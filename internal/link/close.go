@@ -129,6 +129,7 @@ func (l *Link) onClose(p []byte) error {
 		return err
 	}
 	l.rd.closed = true
+	l.deliver()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.remoteClosed = true
@@ -176,6 +177,7 @@ func (l *Link) dropBodies() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, ch := range l.in {
+		ch.pack = nil
 		ch.part, ch.partMsg = body{}, inMsg{}
 	}
 	for _, r := range l.requests {

@@ -22,20 +22,27 @@ func (l *Link) arrived(m inMsg) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.refresh()
+	l.queueArrived(m)
+}
+
+// queueArrived puts a message where it waits to be taken. Call it with mu held.
+func (l *Link) queueArrived(m inMsg) {
 	ch := m.ch
 	switch {
 	case l.deaf.Load(): // it ended while the message was put together
 	case ch.refused.Load():
-		l.drop(m)
+		l.drop(m.req)
 	case l.route(ch) != nil:
+		ch.pulled = false
 		ch.push(m)
 		if l.dispatch {
 			l.settle(ch)
 		}
 	case ch.kind == wire.KindService || l.dispatch && !l.pulling:
 		l.refuse(ch, wire.Reason{Code: wire.CodeNoHandler})
-		l.drop(m)
+		l.drop(m.req)
 	default:
+		ch.pulled = true
 		l.pull(m)
 	}
 }
@@ -46,13 +53,12 @@ func (l *Link) skipped(ch *inChan, amount uint64) {
 	l.mu.Lock()
 	l.refresh()
 	last := l.pulled.held(ch)
-	if n := len(ch.queue); last == nil && n > 0 {
-		last = &ch.queue[n-1]
-	}
-	switch {
+	switch n := len(ch.queue); {
 	case ch.refused.Load():
 	case last != nil:
 		last.cost += amount
+	case n > 0:
+		ch.queue[n-1].cost += amount
 	case ch.busy:
 		ch.push(inMsg{ch: ch, cost: amount})
 	default:
@@ -74,16 +80,16 @@ func (l *Link) refresh() {
 func (l *Link) sweep() {
 	l.muxVersion = l.cfg.Mux.Version()
 	held := l.pulled.take()
-	front := make(map[*inChan][]inMsg)
+	front := make(map[*inChan][]queued)
 	for _, m := range held {
 		switch {
 		case m.ch.refused.Load():
-			l.drop(m)
+			l.drop(m.req)
 		case l.route(m.ch) != nil:
-			front[m.ch] = append(front[m.ch], m)
+			front[m.ch] = append(front[m.ch], m.queued())
 		case l.dispatch && !l.pulling:
 			l.refuse(m.ch, wire.Reason{Code: wire.CodeNoHandler})
-			l.drop(m)
+			l.drop(m.req)
 		default:
 			l.pulled.push(m)
 		}

@@ -22,6 +22,11 @@
 // messages follow from the totals of credit. So a message that is sent costs a counter, and one that is taken one atomic step on the channel's mark. When a link leaves its
 // open state, for whatever reason, it lets go of the books with what finish has found in them.
 //
+// # Small messages
+//
+// Those that wait for a handler are packed (inpack.go): none costs the queue or the collector more than
+// its bytes. Each becomes a *channel.Message of its own when its turn comes. What waits for Receive is not packed: it is in the order of its arrival, whatever the channel.
+//
 // # Kinds of channels
 //
 // A channel has a kind and a name, and each kind its own names: on the link, and in the Books. Services have a Mux of their own and never go to Receive; a message to a group is

@@ -58,13 +58,14 @@ func (l *Link) handleAll(ch *inChan) {
 			ch.limit = make(chan struct{}, route.Concurrent)
 		}
 		limit := ch.limit
-		for m, ok := ch.batch.next(); ok; m, ok = ch.batch.next() {
+		m := inMsg{ch: ch}
+		for ch.batch.next(&m) {
 			if l.quiet.Load() || l.handlers.Err() != nil {
 				break
 			}
 			if limit == nil || m.msg == nil {
-				if given, _ := ch.take(m); given {
-					l.handle(route, m)
+				if given, _ := ch.take(&m); given {
+					l.handle(route, &m)
 				}
 				continue
 			}
@@ -73,7 +74,7 @@ func (l *Link) handleAll(ch *inChan) {
 			case <-l.handlers.Done():
 				continue
 			}
-			given, open := ch.take(m)
+			given, open := ch.take(&m)
 			if !given {
 				<-limit
 			}
@@ -118,7 +119,7 @@ func (l *Link) handleOne(route *channel.Route, m inMsg, limit <-chan struct{}) {
 		l.handlerStopped()
 		l.mu.Unlock()
 	}()
-	l.handle(route, m)
+	l.handle(route, &m)
 }
 
 // handlerStopped counts a goroutine that runs handlers out. Call it with mu held.
@@ -159,8 +160,10 @@ func (l *Link) endHandlers(cause error, byPeer bool) {
 }
 
 // handle calls a handler for one message and answers a request that it has left unanswered.
-func (l *Link) handle(route *channel.Route, m inMsg) {
-	defer m.ch.handed(m)
+func (l *Link) handle(route *channel.Route, m *inMsg) {
+	if cost, large := m.large(); large {
+		defer m.ch.handed(cost)
+	}
 	ctx := l.handlers
 	if m.req != nil {
 		if !m.req.begin(true) {
@@ -170,7 +173,7 @@ func (l *Link) handle(route *channel.Route, m inMsg) {
 		defer m.req.cancel(context.Canceled)
 		defer func() { _ = m.req.AnswerError(channel.CodeInternal, "") }() // is ErrAnswered unless the handler ended its goroutine
 	}
-	err := l.call(ctx, route.Handler, m)
+	err := l.call(ctx, route.Handler, m.msg)
 	unheard := "pysock: a handler failed"
 	if m.req != nil {
 		unheard = m.req.returned(err)
@@ -181,18 +184,18 @@ func (l *Link) handle(route *channel.Route, m inMsg) {
 }
 
 // call calls the handler; a panic becomes an error.
-func (l *Link) call(ctx context.Context, h channel.Handler, m inMsg) (err error) {
+func (l *Link) call(ctx context.Context, h channel.Handler, msg *channel.Message) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			err = &channel.PanicError{Value: v, Stack: debug.Stack()}
 		}
 	}()
-	return h(ctx, l.cfg.From, m.msg)
+	return h(ctx, l.cfg.From, msg)
 }
 
 // failed reports a handler's error to the mux's hook. Without one a panic is logged, and as unheard, if that is not empty, what
 // nobody else is told of.
-func (l *Link) failed(m inMsg, err error, unheard string) {
+func (l *Link) failed(m *inMsg, err error, unheard string) {
 	if m.ch.mux.Report(channel.ErrorEvent{Conn: l.cfg.From, Message: m.msg, Err: err}) {
 		return
 	}

@@ -141,25 +141,33 @@ func arrivedBytes(l *Link) (n int) {
 	defer l.bodies.Unlock()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	count := func(q []inMsg) {
+	pack := func(p *pack) {
+		if p != nil {
+			n += len(p.b)
+		}
+	}
+	count := func(q []queued) {
 		for _, m := range q {
 			if m.msg != nil {
 				n += len(m.msg.Body)
 			}
+			pack(m.pack)
 		}
 	}
 	for _, ch := range l.in {
 		n += len(ch.part.b)
+		pack(ch.pack)
 		count(ch.queue)
 		ch.batch.mu.Lock()
 		count(ch.batch.q)
+		pack(ch.batch.pack.Load())
 		ch.batch.mu.Unlock()
 	}
 	for _, r := range l.requests {
 		n += len(r.part.b)
 	}
 	for _, m := range l.pulled.q {
-		count([]inMsg{m.inMsg})
+		count([]queued{m.queued()})
 	}
 	return n
 }

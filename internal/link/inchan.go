@@ -11,34 +11,49 @@ import (
 )
 
 // inChan is a channel that the other side sends on.
+//
+// The reader and the goroutine that runs the handlers are at it at the same time, on different processors: what each of them changes for every message
+// lies apart from what the other does, or even reads.
 type inChan struct {
-	link  *Link
-	mux   *channel.Mux // of its kind; may be nil
-	id    uint32
-	kind  wire.Kind
-	name  string
-	first uint64 // the number that CHANNEL gave
+	link      *Link
+	mux       *channel.Mux // of its kind; may be nil
+	id        uint32
+	kind      wire.Kind
+	name      string
+	first     uint64      // the number that CHANNEL gave
+	known     uint64      // from which number on none had been taken from an earlier link when the channel was opened
+	book      *inBook     // nil of a channel that was refused at once
+	handleAll func()      // link.handleAll of this channel; a go statement that makes it anew allocates
+	refused   atomic.Bool // set with link.mu held
+
+	// Atomic, so that the reader needs no lock.
+	allowed  atomic.Uint64
+	ordinary atomic.Uint64 // how far messages may go that need no announcement
+	reportAt atomic.Uint64 // taken total at which the sender is to hear of it
+	gaps     gaps
+
+	_ cacheLine
 
 	// Owned by the reader.
 	received uint64  // costs of what has come
 	next     uint64  // number of the next message that is not a request
-	known    uint64  // from which number on none had been taken from an earlier link when the channel was opened
-	book     *inBook // nil of a channel that was refused at once
 	gapped   bool    // a GAP has come, and since then no message that can be claimed
+	pulled   bool    // its last message found no handler, or there was none: small ones are not packed, so that Receive gets them in the order of their arrival
 	sender   *sender // of a group channel: that of its last message
 
 	// Guarded by link.bodies.
-	part    body // the message that is being put together
+	pack    *pack // small messages that are to be delivered
+	part    body  // the message that is being put together
 	partMsg inMsg
 
-	refused atomic.Bool // set with link.mu held
-	gaps    gaps
+	_ cacheLine
 
-	// Atomic, so that taking a message needs no lock as long as nobody is to hear of it.
-	taken    atomic.Uint64 // with the bit frozen set when nothing may be taken any more
-	allowed  atomic.Uint64
-	ordinary atomic.Uint64 // how far messages may go that need no announcement
-	reportAt atomic.Uint64 // taken total at which the sender is to hear of it
+	// taken is atomic, so that taking a message needs no lock as long as nobody is to hear of it. It has the bit frozen set when nothing may be taken any more.
+	taken atomic.Uint64
+	batch batch         // what the goroutine that runs the channel's handlers has taken from queue
+	limit chan struct{} // as many as may run at once; owned by the goroutine that runs them, and outlives it
+
+	_ cacheLine
 
 	// Guarded by link.mu.
 	window     flow.Window
@@ -51,15 +66,15 @@ type inChan struct {
 	route      *channel.Route
 	handler    *channel.Route // the last route that was not nil: what is queued is for it
 	routeKnown uint64         // version of the mux that route is of, plus one
-	queue      []inMsg
-	spare      []inMsg
-	handleAll  func()        // link.handleAll of this channel; a go statement that makes it anew allocates
-	busy       bool          // a goroutine runs its handlers
-	batch      batch         // what that goroutine has taken from queue
-	limit      chan struct{} // as many as may run at once; owned by the goroutine that runs them, and outlives it
-	firstAt    uint64        // where link.pulled holds the channel's first message; of no meaning if it holds none
-	heldAt     uint64        // where link.pulled holds the channel's last message, plus one; 0, or not above popped there, if it holds none
+	queue      []queued
+	spare      []queued
+	busy       bool   // a goroutine runs its handlers
+	firstAt    uint64 // where link.pulled holds the channel's first message; of no meaning if it holds none
+	heldAt     uint64 // where link.pulled holds the channel's last message, plus one; 0, or not above popped there, if it holds none
 }
+
+// cacheLine keeps apart what would else be in one line of the processors' caches, and wander between them.
+type cacheLine [64]byte
 
 // inMsg is a message that has arrived, or credit that the sender skips (msg is nil), in its place among the messages.
 type inMsg struct {
@@ -93,7 +108,7 @@ func (l *Link) onChannel(h wire.Header, p []byte) error {
 			return violated("channel %d has the name of channel %d", h.ID, ch.id)
 		}
 	}
-	ch := &inChan{link: l, mux: l.cfg.Mux, id: h.ID, kind: kind, name: name, window: flow.NewWindow()}
+	ch := &inChan{link: l, mux: l.cfg.Mux, id: h.ID, kind: kind, name: name, window: flow.NewWindow(), pulled: true}
 	ch.answers.answers = true
 	ch.handleAll = func() { l.handleAll(ch) }
 	ch.allowed.Store(flow.Guaranteed)
@@ -201,6 +216,13 @@ func (ch *inChan) onFirst(h wire.Header, p []byte) error {
 			return err
 		}
 	}
+	if start.Request == 0 && len(first) <= maxPacked && h.Flags.Has(wire.FlagLast) && !ch.pulled {
+		ch.onSmall(h, cost, first, from)
+		return nil
+	}
+	if ch.pack != nil {
+		ch.deliver()
+	}
 	m, room, err := ch.begin(h, start, from)
 	if err != nil {
 		return err
@@ -264,8 +286,8 @@ func (ch *inChan) whole(m inMsg) {
 func (l *Link) refuse(ch *inChan, r wire.Reason) {
 	ch.refused.Store(true)
 	ch.refuseDue, ch.refusal = true, r
-	for _, m := range ch.queue {
-		l.drop(m)
+	for _, e := range ch.queue {
+		l.drop(e.req)
 	}
 	ch.queue, ch.spare = nil, nil
 	ch.gaps.take(math.MaxUint64, 0)
@@ -276,8 +298,8 @@ func (l *Link) refuse(ch *inChan, r wire.Reason) {
 }
 
 // drop forgets a message of a refused channel; a request gets an answer. Call it with mu held.
-func (l *Link) drop(m inMsg) {
-	if m.req != nil {
-		l.answerErrorLocked(m.req, wire.CodeNoHandler, "")
+func (l *Link) drop(req *inRequest) {
+	if req != nil {
+		l.answerErrorLocked(req, wire.CodeNoHandler, "")
 	}
 }

@@ -43,7 +43,7 @@ func (ch *inChan) tookNow(cost uint64) (ok bool) {
 // take takes a message for a handler. given is false if there is nothing to handle: it is credit that the sender skips, or was taken from another link with the same books.
 // open is false if nothing may be taken any more. What is beyond the guarantee of a large message stays in the pool's books until handed is called,
 // so that what handlers have in their hands is bounded too.
-func (ch *inChan) take(m inMsg) (given, open bool) {
+func (ch *inChan) take(m *inMsg) (given, open bool) {
 	cost, large := m.large()
 	if large {
 		ch.link.mu.Lock()
@@ -53,7 +53,7 @@ func (ch *inChan) take(m inMsg) (given, open bool) {
 	open = ch.tookNow(m.cost)
 	given = open && m.claim()
 	if large && !given {
-		ch.handed(m)
+		ch.handed(cost)
 	}
 	return given, open
 }
@@ -77,12 +77,8 @@ func (m *inMsg) claim() bool {
 	return fresh
 }
 
-// handed ends a take when the message's handler has returned.
-func (ch *inChan) handed(m inMsg) {
-	cost, large := m.large()
-	if !large {
-		return
-	}
+// handed ends the take of a large message of that cost when its handler has returned.
+func (ch *inChan) handed(cost uint64) {
 	l := ch.link
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -192,6 +188,7 @@ func (l *Link) onSkip(h wire.Header, p []byte) error {
 	}
 	l.bodies.Lock()
 	within := ch.part.open
+	ch.deliver()
 	l.bodies.Unlock()
 	if within || amount > ch.allowed.Load()-ch.received {
 		return violated("SKIP of channel %d within a message or beyond its credit", h.ID)

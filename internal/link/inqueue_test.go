@@ -26,7 +26,7 @@ func TestIdleChannelHoldsLittle(t *testing.T) {
 		l.Run()
 		r.write(chFrame(1, "x"), msgFrames(1, 0))
 		synctest.Wait() // the handler has it, and all that follows waits
-		r.write(repeat(1499, func(uint32) []byte { return msgFrames(1, 0) }))
+		r.write(repeat(1499, func(i uint32) []byte { return reqFrames(1, i, 0) }))
 		synctest.Wait()
 		require.GreaterOrEqual(t, cap(l.in[0].queue), longQueue)
 		close(release)
@@ -47,7 +47,7 @@ func TestGuaranteedMessagesHoldNoMore(t *testing.T) {
 			return nil
 		})
 		l, r := against(t, &Config{Mux: &mux})
-		r.write(chFrame(1, "x"), repeat(flow.Guaranteed/wire.MessageOverhead, func(uint32) []byte { return msgFrames(1, 0) }))
+		r.write(chFrame(1, "x"), repeat(flow.Guaranteed/wire.MessageOverhead, func(i uint32) []byte { return reqFrames(1, i, 0) }))
 		synctest.Wait()
 		require.Len(t, l.in[0].queue, 2048)
 		require.Equal(t, 2048, cap(l.in[0].queue))

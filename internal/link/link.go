@@ -132,15 +132,17 @@ type Link struct {
 	done chan struct{}  // closed when the reader has returned
 	wg   sync.WaitGroup // all goroutines of the link
 
-	stats Stats       // atomic
-	quiet atomic.Bool // Quiesce was called: no handler is called any more
-	deaf  atomic.Bool // this side has closed: what still comes is not acted on
-
+	quiet     atomic.Bool // Quiesce was called: no handler is called any more
+	deaf      atomic.Bool // this side has closed: what still comes is not acted on
 	reporting atomic.Bool // a timer will tell what was taken
 	reading   atomic.Bool // the reader acts on frames, and will write what is due then; cleared with mu held
 
-	rd readState // owned by the reader
+	_ cacheLine // what is above is read for each message by who runs handlers, what is below changed by the reader
 
+	stats Stats     // atomic
+	rd    readState // owned by the reader
+
+	packed []*inChan  // channels with messages that the reader has packed; owned by the reader
 	bodies sync.Mutex // held by the reader while it puts a body together, and by who drops what is together so far
 
 	mu         sync.Mutex
