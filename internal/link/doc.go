@@ -24,7 +24,7 @@
 //
 // # Small messages
 //
-// Those that wait for a handler are packed (inpack.go): none costs the queue or the collector more than
+// Those that wait for a handler are packed (inpack.go): the reader collects what it finds of them in one read, or one record, and queues them with one lock, and none costs the queue or the collector more than
 // its bytes. Each becomes a *channel.Message of its own when its turn comes. What waits for Receive is not packed: it is in the order of its arrival, whatever the channel.
 //
 // # Kinds of channels

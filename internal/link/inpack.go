@@ -98,9 +98,11 @@ func (ch *inChan) onSmall(h wire.Header, cost uint64, body []byte, from *sender)
 		p = packs.Get().(*pack)
 		p.peer, p.sender, p.number = peer, from, number
 		ch.pack = p
+		if l := ch.link; len(l.packed) == 0 || l.packed[len(l.packed)-1] != ch {
+			l.packed = append(l.packed, ch)
+		}
 	}
 	p.add(channel.Encoding(h.Flags.Encoding()), body)
-	ch.deliver()
 }
 
 // deliver queues the small messages that the reader has packed, when it has acted on all that it has read.

@@ -326,3 +326,33 @@ func TestSmallMessagesForReceive(t *testing.T) {
 		received("a5", "b5", "a55", "b55")
 	})
 }
+
+// A small message costs its receiver one allocation, which is its own.
+func TestSmallMessageAllocations(t *testing.T) {
+	const n = 700
+	var mux channel.Mux
+	handled, done := 0, make(chan struct{}, 1)
+	mux.Handle("x", func(context.Context, channel.Conn, *channel.Message) error {
+		if handled++; handled%n == 0 {
+			done <- struct{}{}
+		}
+		return nil
+	})
+	conn, _ := memnet.Pipe(memnet.Config{})
+	l := start(t, conn, "b", &Config{Mux: &mux})
+	l.Run()
+	_, err := l.frames(chFrame(1, "x"))
+	require.NoError(t, err)
+	l.in[0].allowed.Store(1 << 60)
+	l.in[0].ordinary.Store(1 << 60)
+	l.in[0].reportAt.Store(1 << 60)
+	l.reporting.Store(true) // or a timer would take back what was allowed
+	frames := repeat(n, func(uint32) []byte { return msgFrames(1, 64) })
+	allocs := testing.AllocsPerRun(100, func() {
+		if _, err := l.frames(frames); err != nil {
+			t.Error(err)
+		}
+		<-done
+	})
+	require.LessOrEqual(t, allocs, n*1.1)
+}

@@ -108,6 +108,7 @@ func (l *Link) readError(err error, rest int) error {
 
 // frames acts on the complete frames in b and returns how many bytes they were.
 func (l *Link) frames(b []byte) (used int, err error) {
+	defer l.deliver()
 	for len(b)-used >= wire.HeaderSize {
 		h, err := wire.ParseHeader(b[used:])
 		if err != nil {
