@@ -97,15 +97,17 @@ func sendVersion(conn net.Conn) {
 func answer(ctx context.Context, conn net.Conn, cfg *Config, preamble [preambleSize]byte, msg1 []byte) (*noise.HandshakeState, error) {
 	var hs *noise.HandshakeState
 	var out []byte
-	err := cfg.Gate.run(ctx, func() (err error) {
-		if hs, err = cfg.noise(false, preamble); err != nil {
-			return err
-		}
-		if _, err = hs.ReadMessage(nil, msg1); err != nil {
-			return handshakeError(err)
-		}
-		out, err = frame(nil, func(b []byte) ([]byte, error) { return hs.WriteMessage(b, nil) })
-		return handshakeError(err) // the peer's e may be of small order
+	err := cfg.Gate.run(ctx, func() error {
+		return apart(func() (err error) {
+			if hs, err = cfg.noise(false, preamble); err != nil {
+				return err
+			}
+			if _, err = hs.ReadMessage(nil, msg1); err != nil {
+				return handshakeError(err)
+			}
+			out, err = frame(nil, func(b []byte) ([]byte, error) { return hs.WriteMessage(b, nil) })
+			return handshakeError(err) // the peer's e may be of small order
+		})
 	})
 	if err != nil {
 		return nil, err

@@ -55,9 +55,11 @@ func initiate(ctx context.Context, conn net.Conn, cfg *Config) (*Conn, error) {
 		return nil, err
 	}
 	var out []byte
-	err = cfg.Gate.run(ctx, func() (err error) {
-		out, err = frame(preamble[:], func(b []byte) ([]byte, error) { return hs.WriteMessage(b, nil) })
-		return err
+	err = cfg.Gate.run(ctx, func() error {
+		return apart(func() (err error) {
+			out, err = frame(preamble[:], func(b []byte) ([]byte, error) { return hs.WriteMessage(b, nil) })
+			return err
+		})
 	})
 	if err != nil {
 		return nil, err
@@ -73,15 +75,17 @@ func initiate(ctx context.Context, conn net.Conn, cfg *Config) (*Conn, error) {
 	var peer keys.PublicKey
 	var res *noise.Result
 	err = cfg.Gate.run(ctx, func() error {
-		payload, err := hs.ReadMessage(nil, msg)
-		if err != nil {
-			return handshakeError(err)
-		}
-		if len(payload) != 0 {
-			return violation("message 2 has a payload")
-		}
-		peer, err = cfg.peerKey(hs.PeerStatic())
-		return err
+		return apart(func() error {
+			payload, err := hs.ReadMessage(nil, msg)
+			if err != nil {
+				return handshakeError(err)
+			}
+			if len(payload) != 0 {
+				return violation("message 2 has a payload")
+			}
+			peer, err = cfg.peerKey(hs.PeerStatic())
+			return err
+		})
 	})
 	if err != nil {
 		return nil, err

@@ -166,10 +166,6 @@ func NewGate(n int) *Gate {
 }
 
 // run calls f when there is room, or gives up with ctx.
-//
-// f gets a goroutine of its own, which ends before run returns: ML-KEM grows a
-// stack to 32 KiB, and a connection that then waits for its peer must not keep
-// that.
 func (g *Gate) run(ctx context.Context, f func() error) error {
 	if g != nil {
 		select {
@@ -182,9 +178,7 @@ func (g *Gate) run(ctx context.Context, f func() error) error {
 			return context.Cause(ctx)
 		}
 	}
-	done := make(chan error, 1)
-	go func() { done <- f() }()
-	return <-done
+	return f()
 }
 
 // within runs f and makes its I/O on conn end when ctx does or after d. Unless
