@@ -107,9 +107,9 @@ func (l *Link) said() {
 	l.mu.Lock()
 	l.wroteClose = true
 	l.sayGoodbye()
-	closed := l.remoteClosed
+	awaits := l.remoteClosed && !l.readAll
 	l.mu.Unlock()
-	if closed {
+	if awaits {
 		l.awaitEnd()
 	}
 }
@@ -222,6 +222,7 @@ func (l *Link) drain() {
 func (l *Link) awaitGoodbye() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.readAll = true
 	for l.writeErr == nil && !l.wroteClose &&
 		(l.state == stateSaid || l.state == stateClosing && (l.remoteClosed || l.broken)) {
 		if l.goodbye == nil {

@@ -171,6 +171,7 @@ type Link struct {
 	remoteClosed bool          // the other side's CLOSE has come
 	broken       bool          // the other side broke the protocol
 	wroteClose   bool          // our CLOSE and the end of our direction have been written
+	readAll      bool          // the reader has read what it will
 	goodbye      chan struct{} // closed when there is no more to wait for before the connection is closed; nil while nobody waits
 	deadline     *time.Timer   // cuts a close that takes too long
 
