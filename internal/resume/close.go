@@ -104,15 +104,15 @@ func (c *Conn) Close() error {
 	for until := time.Now().Add(closeGrace); c.lower != nil && c.out.failed == nil && unwritten() && !passed(until); {
 		c.wait(until)
 	}
-	lower, whole := c.lower, !unwritten()
+	lower, whole, ended := c.lower, !unwritten(), c.out.ended && c.out.failed == nil
 	c.finish(net.ErrClosed)
 	c.mu.Unlock()
 	switch {
 	case lower == nil:
 		return nil
-	case whole:
+	case whole && !ended:
 		return lower.Close()
 	}
-	// An end here would say that what is missing was never sent.
+	// The end is written, or it would say that what is missing was never sent.
 	return lower.CloseNow()
 }

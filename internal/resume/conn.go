@@ -55,13 +55,20 @@ func New(conn Lower, cfg *Config) *Conn {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.out.window.most = MaxDirect
+	c.adopt(conn)
 	c.timer = time.AfterFunc(c.cfg.Idle, c.tick)
-	c.use(conn)
 	return c
 }
 
 // use makes conn the connection. Call it with mu held.
 func (c *Conn) use(conn Lower) {
+	c.adopt(conn)
+	c.timer.Reset(c.cfg.Idle)
+	c.wake()
+}
+
+// adopt is use without what a new Conn does not need: its timer begins anyway, and nobody waits.
+func (c *Conn) adopt(conn Lower) {
 	c.lower = conn
 	if c.prompt, _ = conn.(prompt); c.prompt != nil && !c.prompt.NoWait() {
 		c.prompt = nil
@@ -76,8 +83,6 @@ func (c *Conn) use(conn Lower) {
 	if !c.readBy.IsZero() {
 		_ = conn.SetReadDeadline(c.readBy) // it fails only if conn is closed, which the reader will find
 	}
-	c.timer.Reset(c.cfg.Idle)
-	c.wake()
 }
 
 // wait gives mu up until something has changed or the time has come; zero is never. Call it with
