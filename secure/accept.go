@@ -105,7 +105,7 @@ func answer(ctx context.Context, conn net.Conn, cfg *Config, preamble [preambleS
 			if _, err = hs.ReadMessage(nil, msg1); err != nil {
 				return handshakeError(err)
 			}
-			out, err = frame(nil, func(b []byte) ([]byte, error) { return hs.WriteMessage(b, nil) })
+			out, err = frame(make([]byte, 0, lengthSize+message2Size), func(b []byte) ([]byte, error) { return hs.WriteMessage(b, nil) })
 			return handshakeError(err) // the peer's e may be of small order
 		})
 	})

@@ -57,7 +57,8 @@ func initiate(ctx context.Context, conn net.Conn, cfg *Config) (*Conn, error) {
 	var out []byte
 	err = cfg.Gate.run(ctx, func() error {
 		return apart(func() (err error) {
-			out, err = frame(preamble[:], func(b []byte) ([]byte, error) { return hs.WriteMessage(b, nil) })
+			first := append(make([]byte, 0, preambleSize+lengthSize+message1Size), preamble[:]...)
+			out, err = frame(first, func(b []byte) ([]byte, error) { return hs.WriteMessage(b, nil) })
 			return err
 		})
 	})
@@ -98,7 +99,7 @@ func initiate(ctx context.Context, conn net.Conn, cfg *Config) (*Conn, error) {
 		return nil, err
 	}
 	err = cfg.Gate.run(ctx, func() (err error) {
-		out, err = frame(nil, func(b []byte) ([]byte, error) { return hs.WriteMessage(b, hello) })
+		out, err = frame(make([]byte, 0, lengthSize+message3Min+len(hello)), func(b []byte) ([]byte, error) { return hs.WriteMessage(b, hello) })
 		if err != nil {
 			return handshakeError(err)
 		}

@@ -15,7 +15,8 @@ type message struct {
 
 // exchange moves one field of size bytes over the wire and into the hash.
 // Writing, value is sealed and appended; reading, value is ignored and what
-// arrived is returned. sealed is false for e alone, which is never encrypted.
+// arrived is returned, which lies in the message if it was in the clear. sealed
+// is false for e alone, which is never encrypted.
 func (hs *HandshakeState) exchange(m *message, value []byte, size int, sealed bool) (_ []byte, err error) {
 	switch {
 	case m.write && sealed:
@@ -34,7 +35,7 @@ func (hs *HandshakeState) exchange(m *message, value []byte, size int, sealed bo
 	}
 	field := m.b[:size]
 	m.b = m.b[size:]
-	if !sealed {
+	if !sealed || hs.cipher == nil {
 		hs.mixHash(field)
 		return field, nil
 	}
