@@ -90,13 +90,19 @@ func hostOf(addr net.Addr) string {
 	if addr == nil {
 		return ""
 	}
-	text := addr.String()
-	ap, err := netip.ParseAddrPort(text)
-	if err != nil {
-		if host, _, err := net.SplitHostPort(text); err == nil {
-			return host
+	var ap netip.AddrPort
+	if tcp, ok := addr.(*net.TCPAddr); ok {
+		ap = tcp.AddrPort()
+	}
+	if !ap.Addr().IsValid() {
+		text := addr.String()
+		var err error
+		if ap, err = netip.ParseAddrPort(text); err != nil {
+			if host, _, err := net.SplitHostPort(text); err == nil {
+				return host
+			}
+			return text
 		}
-		return text
 	}
 	ip := ap.Addr().Unmap().WithZone("")
 	if ip.Is4() {
