@@ -66,7 +66,8 @@ var errRegrouped = errors.New("the client has joined or left a group meanwhile")
 // begin begins a session over a connection, which it takes over.
 func (k *keeper) begin(conn *secure.Conn, w *wire.Welcome) error {
 	c := k.client
-	if !c.self.enter(w.Name, k.dialer.groups) {
+	number, begun := c.self.enter(w.Name, k.dialer.groups)
+	if !begun {
 		conn.CloseNow()
 		return errRegrouped
 	}
@@ -86,7 +87,7 @@ func (k *keeper) begin(conn *secure.Conn, w *wire.Welcome) error {
 	s.link = link.New(lower, &link.Config{
 		Initiator: true, Peer: &c.peer, From: c, Mux: c.mux, Listeners: &c.fromServer, OpenPipe: c.pipeOpened,
 		MaxMessage: c.cfg.maxMessage(), PeerMaxMessage: w.MaxMessage, StreamWindow: c.cfg.StreamWindow, Logger: c.cfg.Logger,
-		Books: c.conn.Books(), GroupMessages: true,
+		Books: c.conn.Books(), GroupMessages: true, Services: c.services(number), ServicesAtOnce: true,
 	})
 	k.session = s
 	c.tally.begin(s.link, s)

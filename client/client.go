@@ -83,9 +83,10 @@ func newClient(conn *secure.Conn, w wire.Welcome, d *dialer, now clock) (*Client
 	return c, nil
 }
 
-// Name is the name that the server knows the client by: the one that it has bound to the key, or what Rename has got since the session began.
+// Name is the name that the server knows the client by: the one that it has bound to the key or, since the session began, what Rename has got or the server's application
+// has given it. Of the latter the client hears within the time of a message; Selves tells when it does.
 func (c *Client) Name() string {
-	name, _ := c.self.present()
+	name, _ := c.self.is()
 	return name
 }
 

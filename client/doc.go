@@ -39,10 +39,12 @@
 //
 // [Client.Presence] tells who is connected and what changes, [Client.Peers] who is connected now, [Client.Lookup] who has a name. [Client.Follow] reads what the server keeps of a channel, and then goes on with what comes:
 //
-//	for e, err := range c.Presence(ctx) { … } // e.Kind: channel.WasHere, Came, Went, WentAway, CameBack, Renamed, GroupsChanged
+//	for e, err := range c.Presence(ctx) { … } // e.Kind: channel.WasHere, Listed, Came, Went, WentAway, CameBack, Renamed, GroupsChanged
 //	for e, err := range c.Follow(ctx, "chat", 0) { … } // e.Number, e.Time, e.Message; a HistoryGapError in the place of what is missing
 //
 // Both go on when the network fails.
+//
+// The server's application may give a client another name, and put it into groups and out of them. [Client.Name] and [Client.Groups] are what the client was told last, and [Client.Selves] tells each change.
 //
 // # When the network fails
 //

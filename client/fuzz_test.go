@@ -21,7 +21,7 @@ func FuzzAnswers(f *testing.F) {
 	epoch := make([]byte, 16)
 	entry := service.Entry{Number: 8, Time: 1, Channel: "chat", From: "bob", Key: key, Encoding: channel.Text, Body: []byte("x")}
 	for _, v := range []any{
-		peer, service.Peer{Key: key, State: service.Left}, service.Groups{Groups: []string{"a"}},
+		peer, service.Peer{Key: key, State: service.Left}, service.Self{Groups: []string{"a"}},
 		service.PresencePage{Epoch: epoch, All: true, To: 2, Peers: []service.Peer{peer, peer}},
 		service.Report{Reached: 1, Unreached: []service.Unreached{{Name: "bob", Key: key, Code: channel.CodeLimit}}, More: 1},
 		service.HistoryPage{Epoch: epoch, Lost: 3, Last: 9, Entries: []service.Entry{entry}},

@@ -24,14 +24,14 @@ import (
 func (h *hub) grouped() {
 	var mu chan struct{} = make(chan struct{}, 1)
 	in := map[string]bool{}
-	change := func(group string, to bool) (service.Groups, error) {
+	change := func(group string, to bool) (service.Self, error) {
 		mu <- struct{}{}
 		defer func() { <-mu }()
 		switch {
 		case group == "closed":
-			return service.Groups{}, channel.CodeRefused
+			return service.Self{}, channel.CodeRefused
 		case !to && !in[group]:
-			return service.Groups{}, channel.CodeUnknownPeer
+			return service.Self{}, channel.CodeUnknownPeer
 		}
 		in[group] = to
 		var now []string
@@ -41,10 +41,10 @@ func (h *hub) grouped() {
 			}
 		}
 		slices.Sort(now)
-		return service.Groups{Groups: now}, nil
+		return service.Self{Groups: now}, nil
 	}
-	answer(h, service.Join, func(_ context.Context, r service.GroupRequest) (service.Groups, error) { return change(r.Group, true) })
-	answer(h, service.Leave, func(_ context.Context, r service.GroupRequest) (service.Groups, error) { return change(r.Group, false) })
+	answer(h, service.Join, func(_ context.Context, r service.GroupRequest) (service.Self, error) { return change(r.Group, true) })
+	answer(h, service.Leave, func(_ context.Context, r service.GroupRequest) (service.Self, error) { return change(r.Group, false) })
 	for _, g := range []string{"first", "servers"} {
 		in[g] = true
 	}
@@ -100,8 +100,8 @@ func TestLyingGroups(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := newHub(t)
 		var lie []string
-		say := func(context.Context, service.GroupRequest) (service.Groups, error) {
-			return service.Groups{Groups: lie}, nil
+		say := func(context.Context, service.GroupRequest) (service.Self, error) {
+			return service.Self{Groups: lie}, nil
 		}
 		answer(h, service.Join, say)
 		answer(h, service.Leave, say)
@@ -129,10 +129,10 @@ func TestGroupOfALostSession(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := newHub(t)
 		asked := make(chan struct{}, 1)
-		answer(h, service.Join, func(ctx context.Context, r service.GroupRequest) (service.Groups, error) {
+		answer(h, service.Join, func(ctx context.Context, r service.GroupRequest) (service.Self, error) {
 			asked <- struct{}{}
 			<-ctx.Done()
-			return service.Groups{}, ctx.Err()
+			return service.Self{}, ctx.Err()
 		})
 		alice := h.dial(nil)
 		joined := make(chan error, 1)
@@ -165,10 +165,10 @@ func TestGroupWhileASessionBegins(t *testing.T) {
 		l := newLiar(t)
 		asked, answers := make(chan struct{}), make(chan struct{})
 		services := new(channel.Mux)
-		channel.Respond(services, service.Join, func(_ context.Context, _ channel.Conn, r service.GroupRequest) (service.Groups, error) {
+		channel.Respond(services, service.Join, func(_ context.Context, _ channel.Conn, r service.GroupRequest) (service.Self, error) {
 			close(asked)
 			<-answers
-			return service.Groups{Groups: []string{r.Group}}, nil
+			return service.Self{Groups: []string{r.Group}}, nil
 		})
 		var sleep atomic.Int64
 		dialed := make(chan *client.Client, 1)

@@ -40,7 +40,8 @@ func (c *Client) Lookup(ctx context.Context, name string) (channel.PeerInfo, err
 // Rename asks the server for another name, which Name gives when Rename returns nil, and others see in Presence and in messages to groups; "" asks for the one again that the key has. The name
 // is the session's: the next one begins with the key's own name, which State and States show as a new State.Session. The server
 // carries pipes to either name, but peers go on to open theirs to the one that their key file, or their Config.KnownPeers, has our key under: the key's own as a rule. For a new name OpenPipe fails there
-// with CodeUnknownPeer, and a file holds a key once. Pipes that we open are from the key's own name. That the server's application gives the session another name is not told.
+// with CodeUnknownPeer, and a file holds a key once. Pipes that we open are from the key's own name.
+// The server's application may give the session another name at any time, which is as Rename: Name gives it as soon as the client has heard of it.
 //
 // The error is a *keys.NameError for what is no client's name, a *channel.Error with CodeRefused (the server's policy: nobody may, by default), CodeNameTaken, CodeBadName
 // or CodeNoHandler; errors.Is finds ErrSessionLost in it if the session was lost meanwhile. It waits while there is no connection, as Request does.
@@ -56,26 +57,33 @@ func (c *Client) Rename(ctx context.Context, name string) error {
 		return err
 	}
 	defer c.self.release()
-	_, session := c.self.present()
-	now, err := ask[service.NameRequest](ctx, c, service.Rename, service.NameRequest{Name: name})
+	asked := c.self.present()
+	now, err := ask[service.Self](ctx, c, service.Rename, service.NameRequest{Name: name})
 	if err != nil {
 		return err
 	}
-	if err = keys.CheckClientName(now.Name); err == nil && name != "" && now.Name != name {
+	if now.Version == 0 {
+		_, now.Groups = c.self.is()
+	}
+	if err = checkSelf(&now); err == nil && name != "" && now.Name != name {
 		err = errors.New("it is another name than was asked for")
 	}
 	if err != nil {
 		return badAnswer(service.Rename, err)
 	}
-	if !c.self.rename(now.Name, session) {
+	if !c.self.told(now, asked.session) {
 		return sessionLost(&channel.LostError{Err: errNewSession})
 	}
 	return nil
 }
 
-// Groups are the groups that the client is in, sorted: those that its session began with, which are Config.Groups and what JoinGroup has added since, and as of the last JoinGroup or LeaveGroup
-// all that the server then said. The server's application may put a client into groups, and out of them, at any time. The slice is the caller's.
-func (c *Client) Groups() []string { return slices.Clone(c.self.in()) }
+// Groups are the groups that the client is in, sorted: those that its session began with, which are Config.Groups and what JoinGroup has added since, and what has changed in the session.
+// The server's application may put a client into groups, and out of them, at any time, for the rest of the session: of that the client hears within the time of a message, and Selves tells when it does. The slice
+// is the caller's.
+func (c *Client) Groups() []string {
+	_, groups := c.self.is()
+	return slices.Clone(groups)
+}
 
 // JoinGroup joins a group, which Peer.Groups shows to the server's application and others from then on. It is the client's for longer than the session: like those of Config.Groups it is asked for when the
 // next one begins, and a server whose policy does not allow it any more refuses that session with CodeRefused, which is the client's end. To be in the group already is no error.
@@ -91,12 +99,12 @@ func (c *Client) JoinGroup(ctx context.Context, group string) error {
 		if err := c.self.mayJoin(group); err != nil {
 			return false, err
 		}
-		_, session := c.self.present()
+		asked := c.self.present()
 		now, err := c.askGroups(ctx, service.Join, group, true)
 		if err != nil {
 			return false, err
 		}
-		return c.self.joined(group, now, session), nil
+		return c.self.joined(group, now, asked.session), nil
 	})
 }
 
@@ -107,17 +115,17 @@ func (c *Client) LeaveGroup(ctx context.Context, group string) error {
 		return err
 	}
 	return c.regroup(ctx, func(ctx context.Context) (bool, error) {
-		_, session := c.self.present()
+		asked := c.self.present()
 		now, err := c.askGroups(ctx, service.Leave, group, false)
 		var refused *channel.Error
 		if errors.As(err, &refused) && refused.Remote && refused.Code == channel.CodeUnknownPeer {
-			c.self.left(group, nil, session)
+			c.self.notIn(group, asked)
 			return true, err
 		}
 		if err != nil {
 			return false, err
 		}
-		return c.self.left(group, now, session), nil
+		return c.self.left(group, now, asked.session), nil
 	})
 }
 
@@ -136,20 +144,20 @@ func (c *Client) regroup(ctx context.Context, change func(context.Context) (bool
 	}
 }
 
-// askGroups asks to join or leave a group, and gives all groups that the client is in then.
-func (c *Client) askGroups(ctx context.Context, name, group string, in bool) ([]string, error) {
-	answer, err := ask[service.Groups](ctx, c, name, service.GroupRequest{Group: group})
+// askGroups asks to join or leave a group, and gives what the client is then.
+func (c *Client) askGroups(ctx context.Context, name, group string, in bool) (service.Self, error) {
+	now, err := ask[service.Self](ctx, c, name, service.GroupRequest{Group: group})
 	if err != nil {
-		return nil, err
+		return service.Self{}, err
 	}
-	if err = checkGroups(answer.Groups); err == nil && slices.Contains(answer.Groups, group) != in {
+	if now.Version == 0 {
+		now.Name, _ = c.self.is()
+	}
+	if err = checkSelf(&now); err == nil && slices.Contains(now.Groups, group) != in {
 		err = errors.New("the group is not as was asked for")
 	}
 	if err != nil {
-		return nil, badAnswer(name, err)
+		return service.Self{}, badAnswer(name, err)
 	}
-	if answer.Groups == nil {
-		answer.Groups = []string{}
-	}
-	return answer.Groups, nil
+	return now, nil
 }

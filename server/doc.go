@@ -23,7 +23,8 @@
 // # Names, groups and all at once
 //
 // A client may be in groups, and have another name for the rest of its session, if the application's policies allow it: [Server.AllowGroups], [Server.AllowRename] and what follows
-// them. Without a policy nobody may. What a session is now says [Session.Peer]; hooks such as [Server.OnJoin] tell of changes.
+// them. Without a policy nobody may. The application may do the same to any session: [Session.Rename], [Session.JoinGroup].
+// What a session is now says [Session.Peer], to the client its own Name and Groups; hooks such as [Server.OnJoin] tell the application of changes.
 //
 //	report, err := srv.Broadcast(ctx, "news", []byte("tea is ready"))
 //	report, err = srv.Group("blue").Send(ctx, "news", []byte("your turn"))

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/pysock/pysock/channel"
+	"github.com/pysock/pysock/internal/service"
 	"github.com/pysock/pysock/internal/wire"
 	"github.com/pysock/pysock/keys"
 )
@@ -91,26 +92,32 @@ func (s *Session) Groups() []string { return slices.Clone(s.now.Load().Groups) }
 
 // JoinGroup makes the session a member of a group, which begins with its first member, without asking a policy; of one that it is in already nothing changes. A transient session has groups, but is
 // not found in them and gets nothing that is sent to them. It does not wait. The error is an *channel.Error with CodeBadName, CodeLimit for the 17th group, or CodeBusy if too much waits for
-// the application's hooks, or why the session has ended.
+// the application's hooks, or why the session has ended. The client is told, but does not ask for the group when it begins its next session.
 func (s *Session) JoinGroup(name string) error {
+	_, err := s.joinGroup(name)
+	return err
+}
+
+// joinGroup is JoinGroup, and says what the client is then.
+func (s *Session) joinGroup(name string) (now service.Self, err error) {
 	if err := keys.CheckName(name); err != nil {
-		return badName(err)
+		return now, badName(err)
 	}
 	srv := s.server
 	srv.mu.Lock()
 	defer srv.mu.Unlock()
 	if err := srv.gone(s); err != nil {
-		return err
+		return now, err
 	}
 	p := *s.now.Load()
 	at, in := slices.BinarySearch(p.Groups, name)
 	switch {
 	case in:
-		return nil
+		return s.self(), nil
 	case len(p.Groups) >= wire.MaxGroups:
-		return &channel.Error{Code: channel.CodeLimit, Text: fmt.Sprintf("a session is in at most %d groups", wire.MaxGroups)}
+		return now, &channel.Error{Code: channel.CodeLimit, Text: fmt.Sprintf("a session is in at most %d groups", wire.MaxGroups)}
 	case !srv.note(s, note{of: ofGroup, name: name, on: true}):
-		return errHooksBusy
+		return now, errHooksBusy
 	}
 	p.Groups = slices.Insert(slices.Clone(p.Groups), at, name)
 	s.become(&p)
@@ -118,24 +125,31 @@ func (s *Session) JoinGroup(name string) error {
 		srv.enroll(s, name)
 	}
 	srv.presence.changed(s)
-	return nil
+	return s.self(), nil
 }
 
 // LeaveGroup is the opposite of JoinGroup, for one of the groups that the session is in; else the error is an *channel.Error with CodeUnknownPeer.
+// The client is told; if it had asked for the group itself it does so again when it begins its next session.
 func (s *Session) LeaveGroup(name string) error {
+	_, err := s.leaveGroup(name)
+	return err
+}
+
+// leaveGroup is LeaveGroup, and says what the client is then.
+func (s *Session) leaveGroup(name string) (now service.Self, err error) {
 	srv := s.server
 	srv.mu.Lock()
 	defer srv.mu.Unlock()
 	if err := srv.gone(s); err != nil {
-		return err
+		return now, err
 	}
 	p := *s.now.Load()
 	at, in := slices.BinarySearch(p.Groups, name)
 	switch {
 	case !in:
-		return errNotMember
+		return now, errNotMember
 	case !srv.note(s, note{of: ofGroup, name: name}):
-		return errHooksBusy
+		return now, errHooksBusy
 	}
 	p.Groups = slices.Delete(slices.Clone(p.Groups), at, at+1)
 	s.become(&p)
@@ -143,7 +157,7 @@ func (s *Session) LeaveGroup(name string) error {
 		srv.expel(s, srv.groups[name])
 	}
 	srv.presence.changed(s)
-	return nil
+	return s.self(), nil
 }
 
 var errNotMember = &channel.Error{Code: channel.CodeUnknownPeer, Text: "not in this group"}

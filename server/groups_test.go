@@ -16,12 +16,12 @@ import (
 )
 
 func (m *member) join(group string) ([]string, error) {
-	resp, err := query[service.Groups](m, service.Join, service.GroupRequest{Group: group})
+	resp, err := query[service.Self](m, service.Join, service.GroupRequest{Group: group})
 	return resp.Groups, err
 }
 
 func (m *member) quit(group string) ([]string, error) {
-	resp, err := query[service.Groups](m, service.Leave, service.GroupRequest{Group: group})
+	resp, err := query[service.Self](m, service.Leave, service.GroupRequest{Group: group})
 	return resp.Groups, err
 }
 

@@ -68,7 +68,7 @@ func (w *bubble) tryMember(name string, books *link.Books, change func(*wire.Hel
 	m.conn = resume.New(conn, &resume.Config{Retry: func(d time.Duration) { m.retry <- d }})
 	m.mux = new(channel.Mux)
 	m.mux.Handle("news", m.got.handle)
-	m.link = link.New(m.conn, &link.Config{Initiator: true, Peer: &channel.Peer{Name: "server"}, Mux: m.mux, GroupMessages: true, Books: books,
+	m.link = link.New(m.conn, &link.Config{Initiator: true, Peer: &channel.Peer{Name: "server"}, Mux: m.mux, GroupMessages: true, Books: books, Services: w.services,
 		OpenPipe: func(s *link.Stream, _ wire.PipeOpen) { s.Accept(); m.pipes <- s }})
 	m.link.Run()
 	w.t.Cleanup(m.leave)

@@ -4,44 +4,49 @@ import (
 	"time"
 
 	"github.com/pysock/pysock/channel"
+	"github.com/pysock/pysock/internal/service"
 	"github.com/pysock/pysock/keys"
 )
 
 // Rename gives the session another name for the rest of its life, without asking a policy; an empty one is that which its client came with. It is then found by both, and the old one, if that was not the one it came
-// with, is free. Message.From of what comes from now on has the new name. Pipes keep the names that they were opened with, and a new session of the client has its own name again.
+// with, is free. Message.From of what comes from now on has the new name, and the client is told of it. Pipes keep the names that they were opened with, and a new session of the client has its own name again.
 //
 // The error is an *channel.Error with CodeBadName, with CodeNameTaken if the name, or one that looks like it (see Names), is another key's: on the server's list, in an open server's book, or
 // because a session has it or is about to begin with it; or with CodeBusy if too much waits for the application's hooks. A transient session keeps its name: CodeRefused. It does not wait.
 func (s *Session) Rename(name string) error {
+	_, err := s.rename(name)
+	return err
+}
+
+// rename is Rename, and says what the client is then.
+func (s *Session) rename(name string) (now service.Self, err error) {
 	fold := ""
 	if name != "" {
-		var err error
 		if fold, err = checkOpenName(name); err != nil {
-			return badName(err)
+			return now, badName(err)
 		}
 	}
 	if s.isTransient {
-		return &channel.Error{Code: channel.CodeRefused, Text: "a transient session keeps its name"}
+		return now, &channel.Error{Code: channel.CodeRefused, Text: "a transient session keeps its name"}
 	}
 	srv := s.server
 	srv.mu.Lock()
 	defer srv.mu.Unlock()
 	if err := srv.gone(s); err != nil {
-		return err
+		return now, err
 	}
 	if name == "" || name == s.own {
 		name, fold = s.own, ""
 	} else if srv.taken(name, fold, s.key) {
-		return &channel.Error{Code: channel.CodeNameTaken}
+		return now, &channel.Error{Code: channel.CodeNameTaken}
 	}
-	if name == s.now.Load().Name {
-		return nil
+	if name != s.now.Load().Name {
+		if !srv.mayNote(s) {
+			return now, errHooksBusy
+		}
+		srv.setName(s, name, fold)
 	}
-	if !srv.mayNote(s) {
-		return errHooksBusy
-	}
-	srv.setName(s, name, fold)
-	return nil
+	return s.self(), nil
 }
 
 // taken reports whether a name cannot be taken at run time, because it, or one that looks like it, is or may soon be another key's. Call it with mu held.

@@ -161,10 +161,11 @@ func (s *Server) serveRename(ctx context.Context, sess *Session, m *channel.Mess
 	if err := s.ask("AllowRename", peer, func() error { return s.AllowRename(peer, req.Name) }); err != nil {
 		return policyError(err)
 	}
-	if err := sess.Rename(req.Name); err != nil {
+	now, err := sess.rename(req.Name)
+	if err != nil {
 		return err
 	}
-	return replyValue(ctx, m, service.NameRequest{Name: sess.now.Load().Name})
+	return replyValue(ctx, m, now)
 }
 
 func (s *Server) serveJoin(ctx context.Context, sess *Session, m *channel.Message, req service.GroupRequest) error {
@@ -178,10 +179,11 @@ func (s *Server) serveJoin(ctx context.Context, sess *Session, m *channel.Messag
 	if err := s.ask("AllowGroups", peer, func() error { return s.AllowGroups(peer, []string{req.Group}) }); err != nil {
 		return policyError(err)
 	}
-	if err := sess.JoinGroup(req.Group); err != nil {
+	now, err := sess.joinGroup(req.Group)
+	if err != nil {
 		return err
 	}
-	return replyValue(ctx, m, service.Groups{Groups: sess.Groups()})
+	return replyValue(ctx, m, now)
 }
 
 func (s *Server) serveLeave(ctx context.Context, sess *Session, m *channel.Message, req service.GroupRequest) error {
@@ -195,8 +197,9 @@ func (s *Server) serveLeave(ctx context.Context, sess *Session, m *channel.Messa
 	if err := s.ask("AllowLeave", peer, func() error { return s.AllowLeave(peer, req.Group) }); err != nil {
 		return policyError(err)
 	}
-	if err := sess.LeaveGroup(req.Group); err != nil {
+	now, err := sess.leaveGroup(req.Group)
+	if err != nil {
 		return err
 	}
-	return replyValue(ctx, m, service.Groups{Groups: sess.Groups()})
+	return replyValue(ctx, m, now)
 }

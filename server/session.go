@@ -40,6 +40,7 @@ type Session struct {
 	refused     atomic.Uint64
 	dropped     atomic.Uint64
 	slots       slots // of what the services do for it
+	told        told  // of what the client is told about itself
 	lags        lags  // what the application sent to many
 	mail        lags  // what other clients sent to groups
 
@@ -94,6 +95,7 @@ func (s *Session) begin(conn *secure.Conn, peerMax uint32) {
 		srv.disconnected(s)
 		<-s.ran
 		s.link.Wait() // as long as handlers take
+		s.told.wait()
 		s.lags.close()
 		s.mail.close()
 		if code == 0 {
@@ -135,10 +137,11 @@ func (s *Session) makeLink(conn *secure.Conn, peerMax uint32, newest bool) {
 // Message.From of what it sends is the same, as it was when the message came.
 func (s *Session) Peer() channel.Peer { return *s.now.Load() }
 
-// become makes the session's client what p says, which must not change any more, here and for its handlers. Call it with server.mu held.
+// become makes the session's client what p says, which must not change any more, here and for its handlers, and has it told. Call it with server.mu held.
 func (s *Session) become(p *channel.Peer) {
 	s.now.Store(p)
 	s.link.SetPeer(p)
+	s.tellSelf()
 }
 
 // Context is done when the session is, not when the client is away; context.Cause says why. For a client that was away for too long that is a

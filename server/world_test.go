@@ -27,6 +27,8 @@ type bubble struct {
 	t     *testing.T
 	ln    *pipeListener
 	files map[string]*keys.File
+
+	services *channel.Mux // of the members that are to come; nil for none
 }
 
 // inBubble calls f with a server that knows alice and bob, and closes it.

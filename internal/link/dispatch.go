@@ -35,9 +35,7 @@ func (l *Link) queueArrived(m inMsg) {
 	case l.route(ch) != nil:
 		ch.pulled = false
 		ch.push(m)
-		if l.dispatch {
-			l.settle(ch)
-		}
+		l.settle(ch)
 	case ch.kind == wire.KindService || l.dispatch && !l.pulling:
 		l.refuse(ch, wire.Reason{Code: wire.CodeNoHandler})
 		l.drop(m.req)
@@ -97,10 +95,8 @@ func (l *Link) sweep() {
 	for ch, earlier := range front {
 		ch.queue = append(earlier, ch.queue...)
 	}
-	if l.dispatch {
-		for _, ch := range l.in {
-			l.settle(ch)
-		}
+	for _, ch := range l.in {
+		l.settle(ch)
 	}
 }
 

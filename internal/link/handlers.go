@@ -16,15 +16,20 @@ import (
 // closed the link in an orderly way: what arrived before is still handled.
 const handlerGrace = 10 * time.Second
 
-// settle starts the channel's handlers if messages wait for them and none runs. Call it with mu held.
+// settle starts the channel's handlers if they may be called, messages wait for them and none runs. Call it with mu held.
 func (l *Link) settle(ch *inChan) {
-	if ch.busy || l.held || ch.refused.Load() || l.quiet.Load() || len(ch.queue) == 0 {
+	if ch.busy || !l.mayHandle(ch) || ch.refused.Load() || l.quiet.Load() || len(ch.queue) == 0 {
 		return
 	}
 	ch.busy = true
 	l.running++
 	l.wg.Add(1)
 	go ch.handleAll() // stops when the channel's queue is empty or the link cut
+}
+
+// mayHandle reports whether the time of a channel's handlers has come. Call it with mu held.
+func (l *Link) mayHandle(ch *inChan) bool {
+	return l.dispatch && !l.held || l.cfg.ServicesAtOnce && ch.kind == wire.KindService
 }
 
 // handleAll calls the channel's handler for its messages until there are none. A message counts as taken when its handler begins.
@@ -128,7 +133,7 @@ func (l *Link) handlerStopped() {
 	if l.running > 0 {
 		return
 	}
-	if l.state == stateDead {
+	if l.state == stateDead && !l.held && !l.awaitsRun() { // else what has arrived is still to be handled, by then or in handlerGrace
 		l.cancelHandlers(l.end)
 	}
 	if l.idle != nil {

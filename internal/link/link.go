@@ -33,6 +33,9 @@ type Config struct {
 	// Services has the handlers of service channels, which Receive never gets. It is complete before the link begins; nil if the other side has none to ask.
 	Services *channel.Mux
 
+	// ServicesAtOnce has the handlers of services called without Run, and also while those of the application wait for handlers of an older link: a service that only notes what it is told stands in nobody's way.
+	ServicesAtOnce bool
+
 	// GroupMessages is set where the other side is a server, whose word is taken for who sent a message to a group. Else a group channel is a protocol error.
 	GroupMessages bool
 

@@ -52,6 +52,40 @@ func TestServicesAreNotTheApplications(t *testing.T) {
 	})
 }
 
+// Services may be there at once. What is the application's still waits for Run, also if a service is busy when the other side closes the link and done before Run.
+func TestServicesAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begun, release := make(chan struct{}), make(chan struct{})
+		var taken []string
+		var apps, services channel.Mux
+		apps.Handle("x", func(ctx context.Context, _ channel.Conn, m *channel.Message) error {
+			taken = append(taken, string(m.Body))
+			return ctx.Err()
+		})
+		services.Handle("x", replying("service", nil))
+		services.Handle("slow", func(context.Context, channel.Conn, *channel.Message) error {
+			close(begun)
+			<-release
+			return nil
+		})
+		a, b := pair(t, nil, &Config{Mux: &apps, Services: &services, ServicesAtOnce: true})
+		require.NoError(t, a.Send(t.Context(), "x", channel.Raw, []byte("one")))
+		m, err := a.RequestService(t.Context(), "x", []byte{0xf6})
+		require.NoError(t, err)
+		require.Equal(t, "service", string(m.Body))
+		go func() { _, _ = a.RequestService(t.Context(), "slow", []byte{0xf6}) }()
+		<-begun
+		go func() { _ = a.Close(channel.CodeClosed, "") }()
+		<-b.Done()
+		close(release)
+		synctest.Wait()
+		require.Empty(t, taken)
+		b.Run()
+		b.Wait()
+		require.Equal(t, []string{"one"}, taken)
+	})
+}
+
 // Without services each such channel is refused at once, also if nobody runs handlers or everything is pulled.
 func TestNoServices(t *testing.T) {
 	for name, begin := range map[string]func(l *Link){"idle": func(*Link) {}, "run": (*Link).Run, "pull": (*Link).Pull} {

@@ -37,9 +37,7 @@ func (l *Link) unhold() {
 	}
 	l.held, l.ahead = false, nil
 	for _, ch := range l.in {
-		if l.dispatch {
-			l.settle(ch)
-		}
+		l.settle(ch)
 	}
 	if l.running == 0 && l.state == stateDead {
 		l.cancelHandlers(l.end)

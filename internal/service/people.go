@@ -14,10 +14,15 @@ type GroupRequest struct {
 	Group string `cbor:"group"`
 }
 
-// Groups are all groups that the client is in now.
-type Groups struct {
-	// Groups are their names, sorted, at most wire.MaxGroups.
-	Groups []string `cbor:"groups"`
+// Self is who the client is to the server, for the rest of its session unless it is changed again.
+type Self struct {
+	// Version is how many changes there were in the session, so that the latest can be told that came in another order. 0 is what the session began with, or of a
+	// server that does not count: then an answer has only what was asked for.
+	Version uint64 `cbor:"version,omitempty"`
+	// Name is its name.
+	Name string `cbor:"name,omitempty"`
+	// Groups are the names of all groups that it is in, sorted, at most wire.MaxGroups.
+	Groups []string `cbor:"groups,omitempty"`
 }
 
 // States of a Peer.

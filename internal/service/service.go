@@ -1,19 +1,22 @@
 // Package service has what a client asks its server for, and what it is answered: the requests of the
-// service channels (docs/protocol.md, section 18). Bodies are CBOR as package channel reads and writes it.
+// service channels (docs/protocol.md, section 18). One goes the other way. Bodies are CBOR as package channel reads and writes it.
 package service
 
 // Names of the service channels, from the client to the server of a hop. All are requests.
 const (
 	Lookup   = "lookup"   // NameRequest → Peer
-	Rename   = "rename"   // NameRequest → NameRequest, as it is now
-	Join     = "join"     // GroupRequest → Groups
-	Leave    = "leave"    // GroupRequest → Groups
+	Rename   = "rename"   // NameRequest → Self, as it is then
+	Join     = "join"     // GroupRequest → Self
+	Leave    = "leave"    // GroupRequest → Self
 	Send     = "send"     // GroupMessage → Report
 	Presence = "presence" // PresenceRequest → PresencePage
 	History  = "history"  // HistoryRequest → HistoryPage
 )
 
-// Names are all of them.
+// You is the service channel from the server to the client: Self → nothing, an empty map.
+const You = "you"
+
+// Names are all that clients ask for.
 var Names = []string{Lookup, Rename, Join, Leave, Send, Presence, History}
 
 // Limits of the bodies.

@@ -14,6 +14,7 @@
 //	frame.go, check.go, cut.go     sections 7, 8
 //	link.go and its neighbours     sections 8 to 11, 13
 //	history.go                     section 8.1
+//	inchannel.go, outchannel.go    also carry section 18, whose bodies are the caller's
 //	splice.go, strand.go           section 17: a session, and one connection of it
 //	parcel.go, token.go            sections 17.1, 17.2: what crosses the wire
 //	keep.go, sessions.go           section 17 for the client and for the server

@@ -15,6 +15,7 @@ type inChannel struct {
 	probe    uint64
 	probed   bool
 	refused  bool
+	held     bool   // its messages wait for Receive
 	next     uint64 // the number of the next message that is not a request
 	assembly assembly
 	asked    *inRequest // of the message that is coming in
@@ -106,11 +107,15 @@ func (l *Link) openIn(f *frame) error {
 	if c.kind != kindGroup {
 		l.cfg.History.opened(book(c.kind, c.name), f.number)
 	}
-	if l.cfg.Handlers == nil && c.kind != kindService {
+	handlers := l.cfg.Handlers
+	if c.kind == kindService {
+		handlers = l.cfg.Services
+	} else if handlers == nil {
+		c.held = true
 		return nil
 	}
-	handler := l.cfg.Handlers[f.name]
-	if handler == nil || c.kind == kindService {
+	handler := handlers[f.name]
+	if handler == nil {
 		c.refused = true
 		l.enqueue(&frame{kind: frameRefuse, id: c.number, code: codeNoHandler})
 		return nil
@@ -155,7 +160,7 @@ func (l *Link) handleMessage(c *inChannel, f *frame) error {
 			return err
 		}
 	}
-	if l.cfg.Handlers == nil {
+	if c.held {
 		l.incoming = append(l.incoming, m)
 	} else {
 		c.queue = append(c.queue, m)

@@ -19,7 +19,9 @@ type LinkConfig struct {
 	MaxMessage uint32 // largest message cost accepted
 	// Handlers by channel name, each called in its channel's goroutine. If
 	// nil, messages wait for Receive.
-	Handlers   map[string]func(*Message)
+	Handlers map[string]func(*Message)
+	// Services likewise, for channels of kind service. Without one it is refused.
+	Services   map[string]func(*Message)
 	Listen     []string      // names of streams that are accepted
 	OnPipe     func(*Stream) // takes an OPEN with PIPE, from the reader; it must not block
 	inPipe     bool          // OPEN with PIPE is a protocol error, and so is a group channel

@@ -19,19 +19,19 @@ func (l *Link) fault(c *outChannel) error {
 }
 
 // acquire opens the channel if it is new and waits until it is free.
-func (l *Link) acquire(name string) (*outChannel, error) {
+func (l *Link) acquire(kind byte, name string) (*outChannel, error) {
 	if err := checkChannel(name); err != nil {
 		return nil, err
 	}
-	c := l.out[name]
+	c := l.out[book(kind, name)]
 	if c == nil {
 		if len(l.out) >= mostChannels-mostGroups {
 			return nil, &Error{Code: codeLimit, Text: "too many channels"}
 		}
 		c = &outChannel{number: uint32(len(l.out) + 1), allowed: initialCredit}
-		l.out[name] = c
+		l.out[book(kind, name)] = c
 		l.outByNumber = append(l.outByNumber, c)
-		l.enqueue(&frame{kind: frameChannel, id: c.number, name: name, number: l.cfg.History.first(name)})
+		l.enqueue(&frame{kind: frameChannel, id: c.number, of: kind, name: name, number: l.cfg.History.first(book(kind, name))})
 	}
 	for c.busy && l.fault(c) == nil {
 		l.cond.Wait()
@@ -70,13 +70,13 @@ func (l *Link) Send(channel string, encoding byte, body []byte) error {
 	return l.send(channel, frame{flags: encoding << 4}, body, func() {})
 }
 
-// send calls begun with the first frame.
+// send calls begun with the first frame. The template's of is the channel's kind.
 func (l *Link) send(channel string, template frame, body []byte, begun func()) error {
 	cost := uint64(messageCost + len(body))
 	if cost > uint64(l.peerMax) {
 		return &Error{Code: codeTooLarge, Text: "larger than the other side accepts"}
 	}
-	c, err := l.acquire(channel)
+	c, err := l.acquire(template.of, channel)
 	if err != nil {
 		return err
 	}
@@ -130,7 +130,7 @@ func (l *Link) Flush(channel string) error {
 func (l *Link) AnnounceAndSkip(channel string, cost uint64) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	c, err := l.acquire(channel)
+	c, err := l.acquire(kindApplication, channel)
 	if err != nil {
 		return err
 	}

@@ -36,6 +36,15 @@ type Call struct {
 
 // Request sends a request; Wait gives the answer.
 func (l *Link) Request(channel string, encoding byte, body []byte) (*Call, error) {
+	return l.ask(kindApplication, channel, encoding, body)
+}
+
+// RequestService sends a request to the other side itself (section 18), whose body is CBOR.
+func (l *Link) RequestService(channel string, body []byte) (*Call, error) {
+	return l.ask(kindService, channel, 2, body)
+}
+
+func (l *Link) ask(kind byte, channel string, encoding byte, body []byte) (*Call, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for len(l.requests) >= mostRequests && l.err == nil {
@@ -44,7 +53,7 @@ func (l *Link) Request(channel string, encoding byte, body []byte) (*Call, error
 	l.lastRequest++
 	id, p := l.lastRequest, &pending{}
 	l.requests[id] = p
-	template := frame{flags: encoding<<4 | flagRequest, request: id, allowance: leastMaxMessage}
+	template := frame{of: kind, flags: encoding<<4 | flagRequest, request: id, allowance: leastMaxMessage}
 	if err := l.send(channel, template, body, func() { p.begun = true }); err != nil {
 		if !p.begun {
 			delete(l.requests, id)
