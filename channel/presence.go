@@ -44,10 +44,10 @@ type PresenceEvent struct {
 	// Kind is the change, the weightiest of several.
 	Kind PresenceKind
 
-	// Peer is who, as it is now, and of Went with the last name: what else was known is in Before.
+	// Peer is who, as it is now, and of Went with the last name: what else was known is in Before. It is zero for Listed, which is about nobody.
 	Peer PeerInfo
 
-	// Before is what was known before. It is zero for WasHere and Came.
+	// Before is what was known before. It is zero for WasHere, Listed and Came.
 	Before PeerInfo
 }
 
@@ -57,6 +57,7 @@ type PresenceKind uint8
 // The kinds of a PresenceEvent.
 const (
 	WasHere       PresenceKind = iota // is in the first list, here or away
+	Listed                            // the first list is complete: it comes once, after all WasHere and before all else
 	Came                              // its session began
 	Went                              // its session ended
 	WentAway                          // lost its connection, and may come back
@@ -66,7 +67,7 @@ const (
 )
 
 var kindNames = [...]string{
-	WasHere: "was here", Came: "came", Went: "went", WentAway: "went away", CameBack: "came back",
+	WasHere: "was here", Listed: "listed", Came: "came", Went: "went", WentAway: "went away", CameBack: "came back",
 	Renamed: "renamed", GroupsChanged: "groups changed",
 }
 

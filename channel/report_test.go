@@ -50,7 +50,7 @@ func TestNamesOfStatesAndKinds(t *testing.T) {
 	}
 	for want, k := range map[string]channel.PresenceKind{
 		"was here": channel.WasHere, "came": channel.Came, "went": channel.Went, "went away": channel.WentAway, "came back": channel.CameBack,
-		"renamed": channel.Renamed, "groups changed": channel.GroupsChanged, "kind 7": 7,
+		"renamed": channel.Renamed, "groups changed": channel.GroupsChanged, "listed": channel.Listed, "kind 8": 8,
 	} {
 		assert.Equal(t, want, k.String())
 	}

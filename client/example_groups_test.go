@@ -64,10 +64,13 @@ func ExampleClient_Presence() {
 		if err != nil {
 			log.Fatal(err)
 		}
+		if e.Kind == channel.Listed {
+			fmt.Println("nobody else")
+			b = exampleClient(ctx, bob)
+			continue
+		}
 		fmt.Println(e.Peer.Name, e.Kind)
 		switch e.Kind {
-		case channel.WasHere:
-			b = exampleClient(ctx, bob)
 		case channel.Came:
 			b.Close()
 		case channel.Went:
@@ -76,6 +79,7 @@ func ExampleClient_Presence() {
 	}
 	// Output:
 	// alice was here
+	// nobody else
 	// bob came
 	// bob went
 }

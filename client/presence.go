@@ -10,12 +10,15 @@ import (
 	"github.com/pysock/pysock/keys"
 )
 
-// Presence tells who is connected to the server: first of each that is, as WasHere, then of each that comes, goes, loses its connection, has it again, or has another name or other groups, until ctx ends or
-// the loop is left:
+// Presence tells who is connected to the server: first of each that is, as WasHere; then, with an event of the kind Listed that has no peer, that these are all; then of each that comes, goes, loses its connection, has
+// it again, or has another name or other groups, until ctx ends or the loop is left:
 //
 //	for e, err := range c.Presence(ctx) {
 //		if err != nil {
 //			return err // the last
+//		}
+//		if e.Kind == channel.Listed {
+//			continue // that was the first list: what follows are changes
 //		}
 //		log.Printf("%q %v", e.Peer.Name, e.Kind)
 //	}
@@ -51,10 +54,11 @@ func (c *Client) Presence(ctx context.Context) iter.Seq2[channel.PresenceEvent, 
 
 // view is what one loop over Presence was told. It is guarded by its roster's mu.
 type view struct {
-	told  map[keys.PublicKey]channel.PeerInfo
-	due   list.List                        // of change: who may have changed, in that order
-	isDue map[keys.PublicKey]*list.Element // the same
-	begun bool                             // the first list is over
+	told   map[keys.PublicKey]channel.PeerInfo
+	due    list.List                        // of change: who may have changed, in that order
+	isDue  map[keys.PublicKey]*list.Element // the same
+	begun  bool                             // the first list is over
+	listed bool                             // and that has been told
 }
 
 // change is a peer that may have changed.
@@ -89,9 +93,12 @@ func (v *view) unmark(at *list.Element) change {
 	return c
 }
 
-// take gives the events of the next peer that has changed; none if none has.
+// take gives the events of the next peer that has changed, or that the first list is over; none if there is nothing new.
 func (v *view) take(peers map[keys.PublicKey]channel.PeerInfo) []channel.PresenceEvent {
 	for first := v.due.Front(); first != nil; first = v.due.Front() {
+		if first.Value.(change).came && v.ends() {
+			break
+		}
 		c := v.unmark(first)
 		before, known := v.told[c.key]
 		now, here := peers[c.key]
@@ -104,8 +111,15 @@ func (v *view) take(peers map[keys.PublicKey]channel.PeerInfo) []channel.Presenc
 			return events
 		}
 	}
+	if v.ends() {
+		v.listed = true
+		return []channel.PresenceEvent{{Kind: channel.Listed}}
+	}
 	return nil
 }
+
+// ends reports whether all of the first list has been told, if nobody of it is due any more, but not that it is over.
+func (v *view) ends() bool { return v.begun && !v.listed }
 
 // changes are the events about one peer.
 func changes(before channel.PeerInfo, known bool, now channel.PeerInfo, here, came bool) []channel.PresenceEvent {

@@ -28,6 +28,7 @@ func TestPresence(t *testing.T) {
 		w := watch(t, ctx, alice)
 		defer w.stop()
 		w.sees("bob was here", "carol was here", "dora was here")
+		w.sees("listed")
 
 		step := func(want string, peers ...service.Peer) {
 			t.Helper()
@@ -67,6 +68,7 @@ func TestPresenceOverLosses(t *testing.T) {
 		w := watch(t, t.Context(), alice)
 		defer w.stop()
 		w.sees("bob was here", "carol was here")
+		w.sees("listed")
 
 		h.net.fail(true)
 		p.change(left(carol), dora)
@@ -103,7 +105,7 @@ func TestPresenceShared(t *testing.T) {
 				if err != nil {
 					panic(err)
 				}
-				what := e.Peer.Name + " " + e.Kind.String()
+				what := strings.TrimSpace(e.Peer.Name + " " + e.Kind.String())
 				mu.Lock()
 				seen[what]++
 				mu.Unlock()
@@ -131,8 +133,9 @@ func TestPresenceShared(t *testing.T) {
 		require.Zero(t, most, "two at once")
 		cancel()
 		loops.Wait()
-		require.Equal(t, map[string]int{"bob was here": 5, "carol came": 5, "carol went away": 5, "bob went": 5}, seen)
+		require.Equal(t, map[string]int{"bob was here": 5, "listed": 5, "carol came": 5, "carol went away": 5, "bob went": 5}, seen)
 
+		slow.sees("listed") // though it has been over for long
 		slow.sees("bob went", "carol came")
 		synctest.Wait()
 		asking, _, _ = p.counts()
@@ -143,6 +146,7 @@ func TestPresenceShared(t *testing.T) {
 		w := watch(t, t.Context(), alice)
 		defer w.stop()
 		w.sees("carol was here")
+		w.sees("listed")
 	})
 }
 
@@ -156,7 +160,9 @@ func TestPresenceOfOneOfTwo(t *testing.T) {
 		seen := make(chan string, 10)
 		go func() {
 			for e := range alice.Presence(t.Context()) {
-				seen <- e.Peer.Name
+				if e.Kind != channel.Listed {
+					seen <- e.Peer.Name
+				}
 			}
 		}()
 		require.Equal(t, "bob", <-seen)
@@ -166,7 +172,7 @@ func TestPresenceOfOneOfTwo(t *testing.T) {
 		begun := time.Now()
 		for e, err := range alice.Presence(ctx) {
 			require.NoError(t, err)
-			require.Equal(t, "bob", e.Peer.Name)
+			require.Contains(t, []channel.PresenceKind{channel.WasHere, channel.Listed}, e.Kind)
 		}
 		require.Equal(t, time.Second, time.Since(begun))
 		p.change(somebody(t, "carol"))
@@ -256,13 +262,14 @@ func TestLyingPresence(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		w := watch(t, ctx, alice)
+		w.sees("listed")
 		w.ends(nil)
 		synctest.Wait()
 		require.Less(t, asked, 200)
 	})
 }
 
-// TestPresenceListEnds has the list end with a page that has nobody on it: who comes after that was not here.
+// TestPresenceListEnds has the list end with a page that has nobody on it: who comes after that was not here. That it has ended is told also to who looks at it later, before what has come since, and once.
 func TestPresenceListEnds(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := newHub(t)
@@ -279,10 +286,43 @@ func TestPresenceListEnds(t *testing.T) {
 		alice := h.dial(nil)
 		w := watch(t, t.Context(), alice)
 		defer w.stop()
-		pages <- service.PresencePage{Epoch: epoch, All: true, More: true, To: 7, Peers: []service.Peer{somebody(t, "bob")}}
+		bob := []service.Peer{somebody(t, "bob")}
+		pages <- service.PresencePage{Epoch: epoch, All: true, More: true, To: 7, Peers: bob}
 		pages <- service.PresencePage{Epoch: epoch, To: 7}
 		pages <- service.PresencePage{Epoch: epoch, To: 8, Peers: []service.Peer{somebody(t, "carol")}}
-		w.sees("bob was here", "carol came")
+		w.sees("bob was here")
+		w.sees("listed")
+		w.sees("carol came")
+
+		late := watch(t, t.Context(), alice)
+		defer late.stop()
+		late.sees("bob was here", "carol was here")
+		pages <- service.PresencePage{Epoch: epoch, To: 9, Peers: []service.Peer{somebody(t, "dora")}}
+		w.sees("dora came")
+		late.sees("listed")
+		late.sees("dora came")
+		pages <- service.PresencePage{Epoch: slices.Repeat([]byte{1}, 16), All: true, To: 1, Peers: bob}
+		w.sees("carol went", "dora went")
+		late.sees("carol went", "dora went")
+	})
+}
+
+// TestPresenceOfNobody has an empty list, which ends all the same.
+func TestPresenceOfNobody(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := newHub(t)
+		p := newPresences(h)
+		alice := h.dial(nil)
+		for range 2 {
+			w := watch(t, t.Context(), alice)
+			defer w.stop()
+			w.sees("listed")
+		}
+		w := watch(t, t.Context(), alice)
+		defer w.stop()
+		w.sees("listed")
+		p.change(somebody(t, "bob"))
+		w.sees("bob came")
 	})
 }
 

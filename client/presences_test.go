@@ -127,6 +127,10 @@ func (w *watching) sees(want ...string) {
 		require.NoError(w.t, err)
 		require.True(w.t, ok)
 		text := fmt.Sprintf("%s %v", e.Peer.Name, e.Kind)
+		if e.Kind == channel.Listed {
+			require.Equal(w.t, channel.PresenceEvent{Kind: channel.Listed}, e)
+			text = "listed"
+		}
 		if e.Kind == channel.Renamed {
 			text += " from " + e.Before.Name
 		}

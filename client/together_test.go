@@ -161,6 +161,7 @@ func TestPresenceAndHistory(t *testing.T) {
 		seen := watch(t, ctx, alice)
 		defer seen.stop()
 		seen.sees("alice was here")
+		seen.sees("listed")
 		bob := w.dial("bob", nil)
 		seen.sees("bob came")
 		require.NoError(t, bob.Rename(ctx, "robert"))

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 	"time"
@@ -28,7 +29,9 @@ count as being connected.
     --keys FILE           who we are: our key file
     --watch               go on, and print a line for each who has come, left,
                           lost the connection (away) or has it back, or has
-                          another name (renamed, with was=) or other groups
+                          another name (renamed, with was=) or other groups.
+                          "watching" on stderr says that the list is complete
+                          and what follows are changes
     --json                a JSON object a line: name, key, event (the word of
                           the text), key_differs if it does, since, groups, and
                           was for the name before
@@ -91,7 +94,7 @@ func runWho(e *env, args []string) error {
 	if o.watch {
 		w := &watcher{notes: e.stderr, trying: "trying again", renewed: "what has changed meanwhile is told now"}
 		defer w.watch(c)()
-		err = o.follow(interrupted, e.stdout, c)
+		err = o.follow(interrupted, e, c)
 	} else {
 		err = o.list(ctx, e.stdout, c)
 	}
@@ -105,12 +108,16 @@ func runWho(e *env, args []string) error {
 }
 
 // follow prints what the server tells until ctx ends.
-func (o *whoArgs) follow(ctx context.Context, out io.Writer, c *client.Client) error {
+func (o *whoArgs) follow(ctx context.Context, e *env, c *client.Client) error {
 	for event, err := range c.Presence(ctx) {
 		if err != nil {
 			return err
 		}
-		if err := o.print(out, event); err != nil {
+		if event.Kind == channel.Listed {
+			fmt.Fprintln(e.stderr, "watching")
+			continue
+		}
+		if err := o.print(e.stdout, event); err != nil {
 			return err
 		}
 	}

@@ -49,6 +49,9 @@ func (h *chat) watch(ctx context.Context) {
 		if err != nil {
 			return
 		}
+		if e.Kind == channel.Listed {
+			continue
+		}
 		h.people.note(e.Peer)
 		if e.Peer.Key != h.Key() {
 			h.tell(e)

@@ -145,6 +145,7 @@ func TestHiSock_ClientEvents(t *testing.T) {
 	alice := w.Dial("alice", nil)
 	seen := watch(t, alice)
 	require.Equal(t, channel.WasHere, next(t, seen).Kind)
+	require.Equal(t, channel.Listed, next(t, seen).Kind)
 	bob := w.Dial("bob", nil)
 	e := next(t, seen)
 	require.Equal(t, channel.Came, e.Kind)

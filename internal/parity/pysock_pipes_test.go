@@ -142,6 +142,7 @@ func TestPySock_ConnectedClients(t *testing.T) {
 	seen := watch(t, alice)
 	first := []string{next(t, seen).Peer.Name, next(t, seen).Peer.Name}
 	require.ElementsMatch(t, []string{"alice", "bob"}, first)
+	require.Equal(t, channel.Listed, next(t, seen).Kind, "these are all")
 	w.Dial("carol", nil)
 	e := next(t, seen)
 	require.Equal(t, channel.Came, e.Kind)
