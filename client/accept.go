@@ -172,13 +172,18 @@ func (c *Client) handshake(s *link.Stream, open wire.PipeOpen) (p *Pipe, again b
 		pending.Refuse(ctx, wire.CodeProtocol, "malformed hello")
 		return nil, false, err
 	}
-	p, again, err = c.pipeOf(trust, pending.PeerKey(), hello.Instance)
-	if err != nil {
-		code, text := refusal(err)
-		pending.Refuse(ctx, uint16(code), text)
-		return nil, false, err
+	for {
+		p, again, err = c.pipeOf(trust, pending.PeerKey(), hello.Instance)
+		if err != nil {
+			code, text := refusal(err)
+			pending.Refuse(ctx, uint16(code), text)
+			return nil, false, err
+		}
+		if err = p.welcome(ctx, pending, &hello); err != errPipeClosed {
+			break
+		}
 	}
-	if err := p.welcome(ctx, pending, &hello); err != nil {
+	if err != nil {
 		if !again {
 			p.conn.End(err)
 		}
@@ -233,10 +238,20 @@ func (c *Client) pipeOf(trust *peerTrust, key keys.PublicKey, number [wire.IDSiz
 	return p, false, nil
 }
 
-// welcome lets the peer in, and the pipe go on.
+// errPipeClosed is of a peer who comes back to a pipe that it has just closed: it gets another.
+var errPipeClosed = errors.New("the peer has closed the pipe that it comes back to")
+
+// welcome lets the peer in, and the pipe go on. The link that it had ends before that (docs/protocol.md, section 8.1): who is welcomed may close it, and must not end the pipe by that.
 func (p *Pipe) welcome(ctx context.Context, pending *secure.Pending, hello *wire.Hello) error {
 	p.attaching.Lock()
 	defer p.attaching.Unlock()
+	if l := p.conn.Link(); l != nil {
+		l.Cut(errNewLink)
+		if why := context.Cause(l.Context()); closedByPeer(why) != nil {
+			p.conn.End(why) // as it is about to by itself
+			return errPipeClosed
+		}
+	}
 	w := wire.Welcome{MaxMessage: p.client.cfg.maxMessage()}
 	if hello.Instance != [wire.IDSize]byte{} {
 		w.Record = p.conn.Books().Record()
