@@ -54,6 +54,7 @@ func TestOurServerTellsWhoYouAre(t *testing.T) {
 		_, err = c.Resume(dial(), false)
 		require.NoError(t, err)
 		require.Equal(t, map[string]any{"version": int64(3), "name": "queen"}, <-told)
+		synctest.Wait() // it is answered, too
 		over(c)
 	})
 }
