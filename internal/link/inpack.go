@@ -137,9 +137,7 @@ func (ch *inChan) deliver() {
 		if ch.pushPack(p) {
 			p = nil
 		}
-		if l.dispatch {
-			l.settle(ch)
-		}
+		l.settle(ch)
 	} else {
 		for m := (inMsg{ch: ch}); p.next(&m); {
 			l.queueArrived(m)
