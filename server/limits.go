@@ -19,9 +19,9 @@ import (
 //	                + 4 MiB + MaxMessage                    received, large answers to requests of the server's own
 //	                + MaxStreams × StreamWindow             received on streams of the server's application
 //	                + MaxPipes × 2 × PipeWindow             relayed, waiting for the other end
-//	                + SendQueue + MaxMessage                waiting to be sent
-//	                + 2 × (SendQueue + MaxMessage)          of Broadcast and Group.Send, and of other clients' messages to groups, waiting for that
-//	                + 1,024 × 3 KiB                         channels that the server's application sends on
+//	                + 2 × SendQueue                         waiting to be sent: of the server's application, and of other clients' messages to groups
+//	                + 4 × max(SendQueue, MaxMessage)        of Broadcast and Group.Send, and of such messages, waiting for that; and what of each goes over it
+//	                + 1,024 × 21 KiB                        channels that the server's application sends on, and the sizes of what is not taken of each
 //	                + ResumeBuffer                          sent, and kept until the client's side has it
 //	                + 2 × 960 KiB                           sequences of its instance, and of one that is not there
 //	                + 1 KiB                                 a session that has ended, and why
@@ -30,8 +30,7 @@ import (
 //
 // which Memory computes. The factor of 4 is what the smallest messages take in memory for each byte that they cost in credit. The buffers are one of 72 KiB for a record that is being read, and 64 KiB each for a
 // frame that goes on in the next record, and for what is being written and sent again; they come from pools, and are held only meanwhile. A session that is idle holds the 16 KiB; one whose peers read holds little more.
-// Not in it is what histories hold, and pages with a message of theirs that is larger than 256 KiB; what handlers hold, and 8 bytes for each message that the application has sent to a client that reads and does not say that it takes, at most 1 MiB for each channel
-// and 4 MiB of messages.
+// Not in it is what histories hold, and pages with a message of theirs that is larger than 256 KiB; and what handlers hold.
 type Limits struct {
 	// MaxSessions is how many sessions there may be at once, transient ones and those of clients that are away included; 0 for 10,000. One more
 	// lets the one end that has been away longest, with CodeLimit, rather one of which no handler runs; if none is away, or its handlers do not return within a second, it is refused with CodeLimit.
@@ -75,7 +74,7 @@ type Limits struct {
 	ResumeBuffer int
 
 	// SendQueue is how much may wait to be written to a client, in bytes, before who sends to it waits too; 0 for 1 MiB, at least 64 KiB. One message may go over it. As much again may wait
-	// of what Broadcast and Group.Send have for it. Who sends to many does not wait for ever: see Server.SlowTimeout.
+	// of what Broadcast and Group.Send have for it, and both once more of what other clients send to groups: that takes nothing of the application's. Who sends to many does not wait for ever: see Server.SlowTimeout.
 	SendQueue int
 }
 
@@ -83,9 +82,9 @@ type Limits struct {
 const (
 	handshakeMemory = 32 << 10
 	sessionMemory   = 16 << 10
-	sendMemory      = wire.MaxChannels * 3 << 10 // a channel, its numbers and a piece of queue each
-	bufferMemory    = 72<<10 + 3*64<<10          // of secure's reader, link's reader and writer, and resume's flusher
-	smallest        = 4                          // bytes of memory for each byte of credit, of empty messages
+	sendMemory      = wire.MaxChannels * (3<<10 + link.CostsMemory) // a channel, its numbers and a piece of queue each; what is not taken
+	bufferMemory    = 72<<10 + 3*64<<10                             // of secure's reader, link's reader and writer, and resume's flusher
+	smallest        = 4                                             // bytes of memory for each byte of credit, of empty messages
 
 	// The requests on service channels, 4 MiB; a page that is made and answered with, 1.5 MiB; goroutines that wait, for the session's requests and to send to it, 162 of 8 KiB; the
 	// session's groups, its place in the list of presence, and that of one that has left, 4 KiB each.
@@ -122,7 +121,7 @@ func (l Limits) Memory() int64 {
 		flow.GrowShare + l.MaxMessage +
 		l.MaxStreams*l.StreamWindow +
 		l.MaxPipes*2*l.PipeWindow +
-		3*(l.SendQueue+l.MaxMessage) +
+		2*l.SendQueue + 4*max(l.SendQueue, l.MaxMessage) +
 		sendMemory +
 		l.ResumeBuffer +
 		2*link.BooksMemory +

@@ -92,3 +92,21 @@ func TestAheadLarge(t *testing.T) {
 		require.True(t, c.Waiting())
 	})
 }
+
+// While the sender is crowded, those wait that need no announcement, in their order, and it asks how far the receiver is.
+func TestCrowd(t *testing.T) {
+	c := boundless(t)
+	c.Crowd(true)
+	require.False(t, c.Reserve(1))
+	require.True(t, c.Reserve(Guaranteed+1), "there are few of these")
+	first, large := c.Wait(1), c.Wait(Guaranteed+1)
+	require.True(t, c.Waiting())
+	_, ok := c.Announce()
+	require.False(t, ok)
+	update(t, &c, 1, math.MaxUint64)
+	require.False(t, ready(first))
+	c.Crowd(false)
+	require.True(t, ready(first))
+	require.True(t, ready(large))
+	require.EqualValues(t, Guaranteed+1, first.At())
+}

@@ -29,6 +29,7 @@ type Credit struct {
 	Allowed uint64 // how far Sent may go
 
 	queue     []*Waiter
+	crowded   bool   // see Crowd
 	asked     uint64 // the total that an announcement under way asks for, 0 if there is none
 	abandoned bool   // nobody waits for the announced message any more
 }
@@ -64,9 +65,15 @@ func (c *Credit) Reserve(cost uint64) bool {
 func (c *Credit) within(cost uint64) bool {
 	ahead := c.Sent - c.Taken
 	if cost <= Guaranteed {
-		return ahead+cost <= Ahead
+		return !c.crowded && ahead+cost <= Ahead
 	}
 	return ahead <= Ahead || ahead+cost <= AheadLarge
+}
+
+// Crowd says whether so many messages are under way that the sender wants no more of those that need no announcement, whatever their credit. Larger ones are few in any case.
+func (c *Credit) Crowd(crowded bool) {
+	c.crowded = crowded
+	c.advance()
 }
 
 // Wait queues for credit. The caller must look at Announce and Waiting next, and either wait for Ready or call Cancel.

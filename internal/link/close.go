@@ -74,6 +74,10 @@ func (l *Link) wakeAll() {
 		close(l.room)
 		l.room = nil
 	}
+	if l.groupRoom != nil {
+		close(l.groupRoom)
+		l.groupRoom = nil
+	}
 	l.wakeReceivers()
 	l.cancel(l.err)
 }

@@ -33,7 +33,7 @@ func TestHandlerStopsItsSenderAtTheWindow(t *testing.T) {
 		}
 		require.ErrorIs(t, flushOf(t, a), context.Canceled, "h was not taken")
 		require.Equal(t, 1000, others)
-		require.Zero(t, b.pool.Used()-b.in[1].pooled())
+		require.Zero(t, b.budget.pool.Used()-b.in[1].pooled())
 	})
 }
 
@@ -237,7 +237,7 @@ func TestRefusedChannel(t *testing.T) {
 		require.NoError(t, a.Send(t.Context(), "z", channel.Raw, make([]byte, 60000)))
 		err = a.Send(t.Context(), "z", channel.Raw, make([]byte, 60000))
 		require.ErrorIs(t, err, channel.CodeNoHandler, "while it waits for credit")
-		require.Zero(t, b.pool.Used())
+		require.Zero(t, b.budget.pool.Used())
 	})
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/pysock/pysock/channel"
+	"github.com/pysock/pysock/internal/flow"
 	"github.com/pysock/pysock/internal/memnet"
 	"github.com/pysock/pysock/internal/wire"
 )
@@ -277,7 +278,7 @@ func TestFlushIsNotForGroupMessages(t *testing.T) {
 	})
 }
 
-// Group messages find no more room than there is, on however many channels they come; the application's own message goes onto its empty lane.
+// Group messages find no more room than there is for them, on however many channels they come, and take none from the application's own, large ones included.
 func TestGroupMessagesRespectMaxQueued(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const most = 200000
@@ -301,5 +302,49 @@ func TestGroupMessagesRespectMaxQueued(t *testing.T) {
 		cancel()
 		require.ErrorIs(t, <-done, context.Canceled)
 		require.NoError(t, l.TrySend(nil, "own", channel.Raw, nil, false))
+		require.NoError(t, l.TrySend(nil, "own", channel.Raw, make([]byte, 50000), false), "not onto an empty lane")
+		synctest.Wait()
+		require.False(t, l.sched.full(&l.out[wire.KindApplication]["own"].lane, 1<<20))
+
+		done = make(chan error, 1)
+		go func() { done <- l.SendGroup(t.Context(), NewGroupBody(crew, nil), "slow", channel.Raw) }()
+		synctest.Wait()
+		require.Empty(t, done)
+		r.silent = false
+		r.write(wire.AppendProgress(nil, l.pace.Sent))
+		r.read()
+		require.NoError(t, <-done, "when some have left")
+		require.Zero(t, l.sched.foreign)
+		require.Zero(t, l.sched.foreigners)
+	})
+}
+
+// What group messages hold that nobody takes does not keep the application's channels from theirs; the next message to a group waits until there is room for it.
+func TestGroupMessagesHaveABudget(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const mib = 1 << 20
+		l, r := against(t, &Config{GroupMessages: true, MaxMessage: mib})
+		l.Pull()
+		fit := (mib + flow.GrowShare) / (mib - flow.Guaranteed)
+		for i := 1; i <= fit; i++ {
+			r.write(wire.AppendChannel(nil, uint32(i), 0, wire.KindGroup, fmt.Sprint("g", i)), wire.AppendAnnounce(nil, uint32(i), mib))
+			require.Equal(t, []string{fmt.Sprintf("CREDIT %d 0 %d", i, mib)}, r.lines())
+			r.write(groupFrames(uint32(i), mib-wire.MessageOverhead-crew.Size()))
+		}
+		next, own := uint32(fit+1), uint32(fit+2)
+		r.write(wire.AppendChannel(nil, next, 0, wire.KindGroup, "next"), wire.AppendAnnounce(nil, next, mib))
+		require.Empty(t, r.lines(), "there is no room")
+		r.write(chFrame(own, "own"), wire.AppendAnnounce(nil, own, mib))
+		require.Equal(t, []string{fmt.Sprintf("CREDIT %d 0 %d", own, mib)}, r.lines())
+		r.write(msgFrames(own, mib-wire.MessageOverhead))
+		_, err := l.Receive(t.Context(), "own")
+		require.NoError(t, err)
+		lines := r.lines()
+		require.Len(t, lines, 1)
+		require.Contains(t, lines[0], fmt.Sprintf("CREDIT %d ", own), "room of the one is none for the other")
+		_, err = l.Receive(t.Context(), "g1")
+		require.NoError(t, err)
+		require.Contains(t, r.lines(), fmt.Sprintf("CREDIT %d 0 %d", next, mib))
+		require.LessOrEqual(t, l.groupBudget.pool.Used(), uint64(mib+flow.GrowShare))
 	})
 }

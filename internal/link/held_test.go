@@ -52,7 +52,7 @@ func TestHandlersHoldLargeBodies(t *testing.T) {
 						require.Empty(t, lines, "there is no room")
 					}
 				}
-				require.LessOrEqual(t, l.pool.Used(), uint64(mib+flow.GrowShare))
+				require.LessOrEqual(t, l.budget.pool.Used(), uint64(mib+flow.GrowShare))
 				next <- struct{}{}
 				require.Len(t, r.lines(), 1, "there is")
 				r.write(msgFrames(id(fit+1), mib-wire.MessageOverhead))
@@ -60,11 +60,11 @@ func TestHandlersHoldLargeBodies(t *testing.T) {
 				require.Equal(t, fit+1, running)
 				close(next)
 				r.lines()
-				require.LessOrEqual(t, l.pool.Used(), uint64(flow.GrowShare), "only windows that have grown hold something")
+				require.LessOrEqual(t, l.budget.pool.Used(), uint64(flow.GrowShare), "only windows that have grown hold something")
 				for _, ch := range l.in {
-					ch.window.Release(l.pool)
+					ch.window.Release(l.budget.pool)
 				}
-				require.Zero(t, l.pool.Used())
+				require.Zero(t, l.budget.pool.Used())
 			})
 		})
 	}

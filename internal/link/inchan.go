@@ -56,6 +56,7 @@ type inChan struct {
 	_ cacheLine
 
 	// Guarded by link.mu.
+	budget     *budget // of the link, for channels of its kind
 	window     flow.Window
 	told       uint64 // taken as told last
 	probe      uint64 // taken total that the sender asked to be told of; 0 if none
@@ -109,6 +110,10 @@ func (l *Link) onChannel(h wire.Header, p []byte) error {
 		}
 	}
 	ch := &inChan{link: l, mux: l.cfg.Mux, id: h.ID, kind: kind, name: name, window: flow.NewWindow(), pulled: true}
+	ch.budget = &l.budget
+	if kind == wire.KindGroup {
+		ch.budget = &l.groupBudget
+	}
 	ch.answers.answers = true
 	ch.handleAll = func() { l.handleAll(ch) }
 	ch.allowed.Store(flow.Guaranteed)
@@ -291,9 +296,9 @@ func (l *Link) refuse(ch *inChan, r wire.Reason) {
 	}
 	ch.queue, ch.spare = nil, nil
 	ch.gaps.take(math.MaxUint64, 0)
-	ch.window.Release(l.pool)
+	ch.window.Release(ch.budget.pool)
 	ch.report()
-	l.grantAnnounced()
+	ch.budget.grant()
 	l.kick()
 }
 

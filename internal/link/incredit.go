@@ -82,8 +82,8 @@ func (ch *inChan) handed(cost uint64) {
 	l := ch.link
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	ch.window.Drop(cost, l.pool)
-	l.grantAnnounced()
+	ch.window.Drop(cost, ch.budget.pool)
+	ch.budget.grant()
 	l.kick()
 }
 
@@ -119,15 +119,14 @@ func (ch *inChan) appendControl(b []byte) []byte {
 		return b
 	}
 	b = ch.appendCredit(b)
-	ch.link.grantAnnounced()
+	ch.budget.grant()
 	return b
 }
 
 // appendCredit tells the totals as they are now.
 func (ch *inChan) appendCredit(b []byte) []byte {
-	l := ch.link
 	taken := ch.total()
-	ch.window.Open(taken, l.pool, len(l.announced) == 0)
+	ch.window.Open(taken, ch.budget.pool, len(ch.budget.announced) == 0)
 	ch.allowed.Store(ch.window.Allowed)
 	ch.ordinary.Store(ch.window.Ordinary)
 	ch.told = taken
@@ -218,22 +217,31 @@ func (l *Link) onAnnounce(h wire.Header, p []byte) error {
 	if !ch.window.Announce(ch.received, uint64(cost)) {
 		return violated("channel %d announced a message while another is announced", h.ID)
 	}
-	l.announced = append(l.announced, ch)
-	l.grantAnnounced()
+	ch.budget.announced = append(ch.budget.announced, ch)
+	ch.budget.grant()
 	return nil
 }
 
-// grantAnnounced gives the pool to announced messages, first come first served. Call it with mu held.
-func (l *Link) grantAnnounced() {
-	for len(l.announced) > 0 {
-		ch := l.announced[0]
+// budget is what channels of a link may hold beyond what is guaranteed to each, and who waits for it. Messages to groups have one of their own: what others send, and nobody may ever take, must not
+// keep from the application what the server's sends it.
+type budget struct {
+	pool      *flow.Pool
+	announced []*inChan // announcements that wait for the pool, first come first served; guarded by link.mu
+}
+
+func newBudget(maxMessage uint32) budget { return budget{pool: flow.NewPool(uint64(maxMessage))} }
+
+// grant gives the pool to announced messages. Call it with link.mu held.
+func (g *budget) grant() {
+	for len(g.announced) > 0 {
+		ch := g.announced[0]
 		if !ch.refused.Load() {
-			if !ch.window.Grant(l.pool) {
+			if !ch.window.Grant(g.pool) {
 				return
 			}
 			ch.report()
 		}
-		l.announced[0] = nil
-		l.announced = l.announced[1:]
+		g.announced[0] = nil
+		g.announced = g.announced[1:]
 	}
 }

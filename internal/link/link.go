@@ -116,7 +116,8 @@ type Link struct {
 	tryLender tryLender
 	tryWriter tryWriter
 
-	pool *flow.Pool // what channels may hold
+	budget      budget // what channels may hold
+	groupBudget budget // what those of group messages may hold
 
 	// answerPool is for large answers. It is one of its own, because what channels hold may wait for a handler that
 	// waits for an answer.
@@ -158,6 +159,7 @@ type Link struct {
 	writeErr   error         // why nothing can be written any more
 	unanswered error         // what ended the connection, when it has
 	room       chan struct{} // closed and replaced when the queue has room again; nil while nobody waits
+	groupRoom  chan struct{} // likewise, for what is foreign
 	progress   uint64        // what to tell with PROGRESS, as read when it became due
 	toldRead   uint64        // what was told last
 	pong       uint32
@@ -187,7 +189,6 @@ type Link struct {
 	reqFree  chan struct{} // closed and replaced when a request ended; nil while nobody waits
 
 	in         []*inChan             // by number - 1
-	announced  []*inChan             // announcements that wait for the pool, first come first served
 	asked      map[uint32]*inRequest // requests of the other side that have no answer queued
 	dispatch   bool                  // Run was called: messages go to handlers
 	pulling    bool                  // Receive was called: what has no handler goes to it
@@ -230,7 +231,7 @@ func New(conn net.Conn, cfg *Config) *Link {
 		asked:    make(map[uint32]*inRequest),
 		streams:  make(map[uint32]endpoint),
 	}
-	l.pool = flow.NewPool(uint64(l.cfg.MaxMessage))
+	l.budget, l.groupBudget = newBudget(l.cfg.MaxMessage), newBudget(l.cfg.MaxMessage)
 	l.answerPool = flow.NewPool(uint64(l.cfg.MaxMessage))
 	l.writer = l.write
 	l.useRecords()

@@ -252,7 +252,7 @@ func (e *modelEnd) requireQuiet(t *testing.T) {
 	require.Empty(t, l.requests)
 	require.Empty(t, l.asked)
 	require.Empty(t, l.streams)
-	require.Empty(t, l.announced)
+	require.Empty(t, l.budget.announced)
 	require.Empty(t, l.answers)
 	require.Zero(t, l.remote)
 	require.Zero(t, l.sched.queued)
@@ -263,7 +263,7 @@ func (e *modelEnd) requireQuiet(t *testing.T) {
 	for _, in := range l.in {
 		held += in.window.Allowed - in.window.Taken - wire.InitialCredit
 	}
-	require.Equal(t, held, l.pool.Used())
+	require.Equal(t, held, l.budget.pool.Used())
 	for i, out := range l.outByID {
 		in := p.in[i]
 		require.Equal(t, out.credit.Sent, out.pushed)

@@ -96,8 +96,8 @@ func TestFloods(t *testing.T) {
 				require.LessOrEqual(t, len(l.sched.control), 2*wire.MaxChannels)
 				require.LessOrEqual(t, len(l.streams), wire.MaxStreams)
 				require.LessOrEqual(t, l.sched.queued, 1<<20)
-				require.LessOrEqual(t, len(l.announced), wire.MaxChannels)
-				require.LessOrEqual(t, l.pool.Used(), uint64(1<<20+4<<20))
+				require.LessOrEqual(t, len(l.budget.announced), wire.MaxChannels)
+				require.LessOrEqual(t, l.budget.pool.Used(), uint64(1<<20+4<<20))
 				for _, ch := range l.in {
 					require.LessOrEqual(t, cap(ch.queue), 4096)
 				}
@@ -154,10 +154,10 @@ func TestRefusedChannelKeepsNoBodies(t *testing.T) {
 		l.Run()
 		r.write(chFrame(1, "nobody"), wire.AppendAnnounce(nil, 1, 1<<20))
 		require.Equal(t, []string{"CREDIT 1 0 1048576"}, r.lines())
-		require.NotZero(t, l.pool.Used())
+		require.NotZero(t, l.budget.pool.Used())
 		r.write(msgFrames(1, 0))
 		require.Equal(t, []string{"REFUSE 1 code 17"}, r.lines())
-		require.Zero(t, l.pool.Used())
+		require.Zero(t, l.budget.pool.Used())
 		r.write(large(1, 900000, 1))
 		synctest.Wait()
 		require.True(t, l.in[0].part.open)

@@ -161,6 +161,7 @@ func (l *Link) onCredit(h wire.Header, p []byte) error {
 	if plain := ch.costs.take(c.Taken - before); plain > 0 && l.owns && !ch.seen {
 		ch.book.took(plain)
 	}
+	ch.credit.Crowd(ch.costs.runs() >= maxRuns)
 	if skip > 0 {
 		ch.skip, ch.skipAt = skip, at
 	}

@@ -8,6 +8,9 @@ import (
 // that every turn makes progress.
 const quantum = wire.HeaderSize + wire.MaxPayload
 
+// yield is by how much less what others have the link send gets while much of what its own application sends waits: not nothing, so that it does not stand still behind a bulk.
+const yield = 16
+
 // A lane is what takes turns: the messages of a channel, the answers to one, the data of a stream.
 type lane struct {
 	q       frameQueue
@@ -18,7 +21,7 @@ type lane struct {
 
 	relay   *relayEnd // whose data this is, to hear of what has left; nil for the others
 	answers bool      // these are answers, which sched counts
-	foreign bool      // what others have the link send: it finds no room where the link's own application would
+	foreign bool      // what others have the link send: it takes no room from the link's own application, and all of these together have the turn of one lane
 	empty   emptied   // hears when all has left; may be nil
 }
 
@@ -43,17 +46,38 @@ type sched struct {
 	most       int  // how many bytes may wait before others do; set when it is made
 	queued     int  // bytes in all lanes
 	relayed    int  // of them, bytes that come from other links
+	foreign    int  // of them, bytes of foreign lanes
+	foreigners int  // foreign lanes that are active
 	answers    int  // answers that have not left
-	emptied    bool // a lane has become empty since this was last reset
+	emptied    bool // a lane that is not foreign has become empty since this was last reset
 }
 
 func (s *sched) idle() bool { return s.head == nil && len(s.control) == 0 }
 
+// own is how many bytes wait that are neither relayed nor foreign.
+func (s *sched) own() int { return s.queued - s.relayed - s.foreign }
+
 // full reports whether who wants to queue on the lane has to wait. What is relayed does not count, because it does not wait itself and
-// would keep everybody else out. Something small of the application's goes onto an empty lane in any case: it waits for its turn there, and
-// not for those who fill the queue.
+// would keep everybody else out. What is foreign counts for itself: others must not make the link's application wait, whose patience with the other side may end. Something small of the
+// application's goes onto an empty lane in any case: it waits for its turn there, and not for those who fill the queue.
 func (s *sched) full(f *lane, n int) bool {
-	return s.queued-s.relayed >= s.most && (f == nil || f.foreign || f.q.size > 0 || n > largeBody)
+	if f.foreign {
+		return s.foreign >= s.most
+	}
+	return s.own() >= s.most && (f.q.size > 0 || n > largeBody)
+}
+
+// turnOf is how many bytes a lane may send in its turn. Those of foreign lanes are parts of one turn, and of much less while the application's own wait: what goes out for it must not be
+// for others to choose. A part may be smaller than a frame, which then goes out in a later turn.
+func (s *sched) turnOf(f *lane) int {
+	if !f.foreign {
+		return quantum
+	}
+	parts := s.foreigners
+	if s.own() >= s.most/2 {
+		parts *= yield
+	}
+	return max(1, quantum/parts)
 }
 
 // activate gives f its turns, if it has something to send.
@@ -62,6 +86,9 @@ func (s *sched) activate(f *lane) {
 		return
 	}
 	f.active = true
+	if f.foreign {
+		s.foreigners++
+	}
 	f.next = nil
 	if s.tail == nil {
 		s.head = f
@@ -76,6 +103,9 @@ func (s *sched) count(f *lane, n int) {
 	s.queued += n
 	if f.relay != nil {
 		s.relayed += n
+	}
+	if f.foreign {
+		s.foreign += n
 	}
 }
 
@@ -115,7 +145,7 @@ func (s *sched) dropAll() {
 		f.active, f.inTurn, f.next, f.deficit = false, false, nil, 0
 		f = next
 	}
-	s.head, s.tail, s.answers = nil, nil, 0
+	s.head, s.tail, s.answers, s.foreigners = nil, nil, 0, 0
 	clear(s.control)
 	s.control = nil
 }
@@ -151,7 +181,7 @@ func (s *sched) appendData(b []byte, limit, room int, drained *drains) []byte {
 	for s.head != nil {
 		f := s.head
 		if !f.inTurn {
-			f.deficit += quantum
+			f.deficit += s.turnOf(f)
 			f.inTurn = true
 		}
 		full := false
@@ -164,6 +194,9 @@ func (s *sched) appendData(b []byte, limit, room int, drained *drains) []byte {
 			s.tail = nil
 		}
 		f.next, f.active, f.inTurn = nil, false, false
+		if f.foreign {
+			s.foreigners--
+		}
 		if f.q.size == 0 {
 			f.deficit = 0
 		}
@@ -194,7 +227,7 @@ func (s *sched) turn(f *lane, b []byte, end int, drained *drains) (_ []byte, ful
 		drained.add(f.relay, moved)
 	}
 	if before > 0 && f.q.size == 0 {
-		s.emptied = true
+		s.emptied = s.emptied || !f.foreign
 		if f.empty != nil {
 			f.empty.finish()
 		}

@@ -80,6 +80,71 @@ func TestRelayedBytesTakeNoRoom(t *testing.T) {
 	require.Zero(t, s.relayed)
 }
 
+// What is foreign has room of its own, and a bound.
+func TestForeignBytesTakeNoRoom(t *testing.T) {
+	s := sched{most: maxQueued}
+	foreign, own := lane{foreign: true}, lane{}
+	s.push(&own, msgFrames(1, 10), nil)
+	s.push(&foreign, data(1, 2*maxQueued), nil)
+	require.False(t, s.full(&own, 10))
+	require.True(t, s.full(&foreign, 10))
+	require.True(t, s.full(&lane{foreign: true}, 1), "also on an empty lane")
+	s.drop(&foreign)
+	s.push(&own, data(1, maxQueued), nil)
+	require.False(t, s.full(&foreign, 10))
+	require.True(t, s.full(&own, 10))
+	s.drop(&own)
+	require.Zero(t, s.foreign)
+	require.Zero(t, s.own())
+}
+
+// All that is foreign together has the turn of one lane, and a small part of it while much of the application's own waits, but something in any case.
+func TestForeignTurns(t *testing.T) {
+	for name, c := range map[string]struct {
+		own         int // bytes that wait all the time
+		least, most int // what the foreign lanes together get of 1,000 bytes
+	}{
+		"little waits": {maxQueued / 4, 450, 550},
+		"much waits":   {maxQueued * 3 / 4, 30, 70},
+		"alone":        {0, 1000, 1000},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := sched{most: maxQueued}
+			own := lane{}
+			foreign := make([]lane, 60)
+			for i := range foreign {
+				foreign[i].foreign = true
+			}
+			sent := [3]int{}
+			var d drains
+			for range 100 {
+				for own.q.size < c.own {
+					s.push(&own, msgFrames(1, 5000), nil)
+				}
+				for i := range foreign {
+					for foreign[i].q.size < 40000 {
+						s.push(&foreign[i], msgFrames(2, []int{wire.MaxPayload, 10, 3000}[i%3]), nil)
+					}
+				}
+				out := s.appendData(nil, maxBatch, 1<<30, &d)
+				for len(out) > 0 {
+					n, err := wire.Complete(out)
+					require.NoError(t, err)
+					h, _ := wire.ParseHeader(out)
+					sent[h.ID] += n
+					out = out[n:]
+				}
+			}
+			part := 1000 * sent[2] / (sent[1] + sent[2])
+			require.GreaterOrEqual(t, part, c.least)
+			require.LessOrEqual(t, part, c.most)
+			require.Equal(t, len(foreign), s.foreigners)
+			s.dropAll()
+			require.Zero(t, s.foreigners+s.foreign+s.queued)
+		})
+	}
+}
+
 func TestControlGoesBeforeData(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, r := againstOver(t, memnet.Config{Buffer: 1000}, nil)

@@ -122,6 +122,12 @@ func (l *Link) queueReserved(ch *outChan, m *outMsg, at uint64, waited bool) err
 		}
 	}
 	ch.costs.add(cost, kind)
+	if runs := ch.costs.runs(); runs >= askRuns {
+		if len(ch.wanted) == 0 {
+			l.want(ch, ch.pushed)
+		}
+		ch.credit.Crowd(runs >= maxRuns)
+	}
 	if m.acked != nil {
 		*m.acked = Receipt{kind: ch.kind, name: ch.name, book: ch.book, number: ch.book.next - 1, ch: ch, total: ch.pushed}
 		l.want(ch, ch.pushed)
@@ -192,13 +198,30 @@ func (l *Link) awaitRoom(ctx context.Context, f *lane, n int) error {
 		if !l.sched.full(f, n) {
 			return nil
 		}
-		if l.room == nil {
-			l.room = make(chan struct{})
+		room := &l.room
+		if f.foreign {
+			room = &l.groupRoom
 		}
-		if err := l.await(ctx, l.room); err != nil {
+		if *room == nil {
+			*room = make(chan struct{})
+		}
+		if err := l.await(ctx, *room); err != nil {
 			return err
 		}
 	}
+}
+
+// tellRoom wakes those who wait for room, when there may be some. Call it with mu held.
+func (l *Link) tellRoom() {
+	if l.room != nil && (l.sched.emptied || l.sched.own() < l.sched.most) {
+		close(l.room)
+		l.room = nil
+	}
+	if l.groupRoom != nil && l.sched.foreign < l.sched.most {
+		close(l.groupRoom)
+		l.groupRoom = nil
+	}
+	l.sched.emptied = false
 }
 
 // await waits for c, ctx or the end of the link, without mu. Call it with mu held.

@@ -140,7 +140,7 @@ func TestLargeOneComesAgain(t *testing.T) {
 				}
 			}()
 			require.Equal(t, []string{"CREDIT 1 200032 331104"}, r.lines())
-			require.Equal(t, uint64(64<<10), l.pool.Used(), "what the window has grown by")
+			require.Equal(t, uint64(64<<10), l.budget.pool.Used(), "what the window has grown by")
 			r.conn.Cut()
 			<-l.Done()
 		}

@@ -74,11 +74,7 @@ func (l *Link) nextBatch(b []byte, drained *drains) (batch []byte, last bool) {
 	b = l.appendOwnControl(b)
 	b = l.sched.appendControl(b, maxBatch)
 	b = l.sched.appendData(b, maxBatch, l.pace.Room(), drained)
-	if l.room != nil && (l.sched.emptied || !l.sched.full(nil, 0)) {
-		close(l.room)
-		l.room = nil
-	}
-	l.sched.emptied = false
+	l.tellRoom()
 	if l.state == stateClosing && l.sched.idle() && !l.controlDue() {
 		if b, last = l.appendClose(b); last {
 			l.state = stateSaid
