@@ -14,6 +14,9 @@ const (
 	largeChunk = 64 << 10
 )
 
+// smallBody is the largest body of a message that a small chunk has room for.
+const smallBody = smallChunk - wire.MaxHead
+
 type chunk struct {
 	b    []byte // filled part; cap is the chunk's size
 	head int    // where the first frame that was not taken begins

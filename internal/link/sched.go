@@ -64,7 +64,7 @@ func (s *sched) full(f *lane, n int) bool {
 	if f.foreign {
 		return s.foreign >= s.most
 	}
-	return s.own() >= s.most && (f.q.size > 0 || n > largeBody)
+	return s.own() >= s.most && (f.q.size > 0 || n > smallBody)
 }
 
 // turnOf is how many bytes a lane may send in its turn. Those of foreign lanes are parts of one turn, and of much less while the application's own wait: what goes out for it must not be

@@ -262,3 +262,19 @@ func TestPaceFollowsThePath(t *testing.T) {
 		})
 	}
 }
+
+// TestSmallOnesFindRoom: what is queued beyond the limit is small on each lane, so that it is bounded by their number.
+func TestSmallOnesFindRoom(t *testing.T) {
+	s := sched{most: 1 << 20}
+	var bulk, other lane
+	for s.queued < s.most {
+		s.push(&bulk, make([]byte, wire.HeaderSize), make([]byte, 10_000))
+	}
+	require.True(t, s.full(&bulk, 1))
+	require.False(t, s.full(&other, smallBody))
+	require.True(t, s.full(&other, smallBody+1))
+	s.push(&other, make([]byte, wire.MaxHead), make([]byte, smallBody))
+	require.Equal(t, smallChunk, cap(other.q.first.b))
+	require.True(t, s.full(&other, 1))
+	s.dropAll()
+}
