@@ -219,21 +219,6 @@ func (s *Server) deliver(ctx context.Context, to []*Session, d *delivery) channe
 	return report
 }
 
-// deliverSlowly sends a message to sessions that have to be waited for, side by side, and ends those that are too slow. It returns the error of each.
-func (s *Server) deliverSlowly(ctx context.Context, slow []*Session, d *delivery) []error {
-	errs := make([]error, len(slow))
-	var all sync.WaitGroup
-	for i, sess := range slow {
-		all.Go(func() { // stops with ctx, and its own timeout, at the latest
-			if errs[i] = sess.await(ctx, d); errors.Is(errs[i], errTooSlow) {
-				s.tooSlow(sess)
-			}
-		})
-	}
-	all.Wait()
-	return errs
-}
-
 // tooSlow ends a session that holds others up.
 func (s *Server) tooSlow(sess *Session) {
 	sess.lags.slow.Store(true) // before others see that something has left the queue, or that it ends

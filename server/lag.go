@@ -24,7 +24,7 @@ type lags struct {
 	by      map[string]*lag // by the channel's name
 	bytes   int
 	moved   chan struct{} // closed when less waits than before; nil while nobody looks
-	spent   time.Duration // how long callers have waited since nothing waited for SlowTimeout
+	hold    holdup        // of those who wait for room
 	emptied time.Time     // nothing waits since then
 	refused error         // by the client, of a message that waited; whoever calls Flush is to hear of it
 }
@@ -92,7 +92,7 @@ func (s *Session) offerOrder(d *delivery) error {
 			g.by = make(map[string]*lag)
 		}
 		if len(g.by) == 0 && time.Since(g.emptied) >= s.server.slowTimeout() {
-			g.spent = 0
+			g.hold.reset()
 		}
 		g.by[d.Channel] = l
 		g.some.Add(1)
@@ -158,15 +158,41 @@ func (s *Session) sendSlowly(d *delivery) error {
 	if d.group != nil {
 		return s.send(context.Background(), d)
 	}
-	for {
-		ctx, cancel := context.WithTimeoutCause(context.Background(), s.server.slowTimeout(), errTooSlow)
+	for began := time.Now(); ; {
+		ctx, cancel := context.WithDeadlineCause(context.Background(), began.Add(s.server.slowTimeout()), errTooSlow)
 		err := s.send(ctx, d)
 		cancel()
-		if !errors.Is(err, errTooSlow) || !s.isAway() {
-			return err // if the session has not ended
+		if !errors.Is(err, errTooSlow) {
+			return err
 		}
-		// It may have its grace: what waits is bounded.
+		again, ok := s.wasGone(began)
+		if !ok {
+			return err
+		}
+		began = again // it may have its grace: what waits is bounded
 	}
+}
+
+// soonHeard is how long a client that is there may take for a sign of life. One that takes longer was not: its network was.
+const soonHeard = time.Second
+
+// wasGone reports whether the client was not there at some time since a moment, or is not now, and since when the time that it has counts anew. Of one whose network is gone nobody may have noticed: it
+// is asked for a sign of life if it has given none. So this may take as long as it takes to find a connection lost, and ends with the session.
+func (s *Session) wasGone(after time.Time) (again time.Time, gone bool) {
+	if s.conn == nil {
+		return again, false
+	}
+	asked := time.Now()
+	since, heard := s.conn.AwaitSign(after, 2*keepAliveTimeout)
+	switch {
+	case since.IsZero(): // away, or its session has ended
+		return time.Now(), true
+	case since.After(after): // back
+		return since, true
+	case heard.Sub(asked) >= soonHeard:
+		return heard, true
+	}
+	return again, false
 }
 
 // wake lets those look again who wait. Call it with mu held.
@@ -175,6 +201,7 @@ func (g *lags) wake() {
 		close(g.moved)
 		g.moved = nil
 	}
+	g.hold.wake()
 }
 
 // wait waits until less waits than now, unless done says that nothing needs waiting for.
@@ -221,46 +248,9 @@ func (s *Session) afterAll(ctx context.Context) error {
 func (g *lags) close() {
 	g.mu.Lock()
 	g.closed = true
+	g.wake()
 	g.mu.Unlock()
 	g.wg.Wait()
-}
-
-// await offers a message again and again to a session that has no room for it, until it has. One that is away then has had its share, and so has one for which others have waited for
-// Server.SlowTimeout in all, until nothing waits for it for as long: who takes a little now and then must not hold them up again and again. That is errTooSlow for a message of the server's application; what
-// other clients send is left out then.
-func (s *Session) await(ctx context.Context, d *delivery) error {
-	g := s.lagsOf(d)
-	for {
-		err := s.offer(d)
-		if !errors.Is(err, errNoRoom) {
-			return err
-		}
-		if err = s.awaitRoom(ctx, g, d); err == nil {
-			continue
-		}
-		if d.group != nil && errors.Is(err, errTooSlow) {
-			return s.leaveOut(g, d)
-		}
-		return err
-	}
-}
-
-// awaitRoom waits until a message has room. The error is errTooSlow, or of ctx.
-func (s *Session) awaitRoom(ctx context.Context, g *lags, d *delivery) error {
-	g.mu.Lock()
-	left := s.server.slowTimeout() - g.spent
-	g.mu.Unlock()
-	if s.isAway() || left <= 0 {
-		return errTooSlow
-	}
-	began := time.Now()
-	ctx, cancel := context.WithTimeoutCause(ctx, left, errTooSlow)
-	defer cancel()
-	err := g.wait(ctx, func() bool { return g.slow.Load() || g.closed || g.hasRoom(d, s.server.limits.SendQueue) })
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.spent += time.Since(began)
-	return err
 }
 
 // leaveOut leaves a message out, behind what waits.

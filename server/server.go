@@ -60,7 +60,7 @@ type Server struct {
 	// out. If it is nil all see all. It is asked for every change and every viewer, so it must be fast; what it returns goes to nobody, and a panic hides the peer.
 	//
 	// Who may be seen before a change of its name, groups or state and not after it has left, for that viewer; when the viewer's own name or groups change, it is asked about all again. What else it goes by is not
-	// noticed before the peer's next change. It bounds these two only: that somebody is there shows also in whether a pipe can be opened, a name is taken, or a message to a group reaches it.
+	// noticed before the peer's next change. It bounds these two, and whom the report of a message to a group names; but that somebody is there shows also in whether a pipe can be opened, a name is taken, or how many such a message reaches.
 	AllowSee func(viewer, peer channel.Peer) error
 
 	// Histories are those that clients may read, by name. What Broadcast sends on a channel is added to the history of that name, and what is sent to a group
@@ -93,7 +93,8 @@ type Server struct {
 	OnGroupChange func(s *Session, group string, joined bool)
 
 	// SlowTimeout is how long one client may hold up those who send to many; 0 for 5 s. When it takes nothing of what the application has waiting for it for so long, or callers of Broadcast and Group.Send have waited
-	// for room so long in all, its session is ended with CodeLimit; the count begins anew when nothing has waited for it for as long. What other clients send to groups ends nobody's session: after so long it is left
+	// for room so long in all, however many at once, its session is ended with CodeLimit; the count begins anew when nothing has waited for it for as long, and once when it has come back over another connection meanwhile. Who was away at some time does not count as taking nothing, nor does
+	// one that gives no sign of life, which is asked for: that may be found away, which takes up to 10 s more. What other clients send to groups ends nobody's session: after so long it is left
 	// out, which the report and the receiver's Message.Missed tell.
 	SlowTimeout time.Duration
 

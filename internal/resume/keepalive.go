@@ -62,6 +62,26 @@ func (c *Conn) Probe() {
 	}
 }
 
+// AwaitSign waits for a sign of life of the other side that comes after a moment, and asks for one as Probe does
+// if there has been none. It gives up after d, and when the connection is lost or another has taken its place. It returns
+// since when the present connection is there and when something was last heard on it; zero if there is none.
+func (c *Conn) AwaitSign(after time.Time, d time.Duration) (since, heard time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	until := time.Now().Add(d)
+	for gen := c.gen; c.gen == gen && c.lower != nil && c.err == nil && !c.in.ended && !c.in.heard.After(after) && !passed(until); {
+		if c.out.failed == nil && c.pings.quiet.IsZero() {
+			c.inquire(time.Now())
+		}
+		c.in.awaited = true
+		c.wait(until)
+	}
+	if c.lower == nil || c.err != nil {
+		return time.Time{}, time.Time{}
+	}
+	return c.since, c.in.heard
+}
+
 // Announce tells the other side that the session will end, and that it should come back in d,
 // which is cut to milliseconds. It is said again on a later connection, with what is left of d.
 func (c *Conn) Announce(d time.Duration) {

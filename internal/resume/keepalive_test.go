@@ -199,3 +199,40 @@ func TestLastWords(t *testing.T) {
 		require.Equal(t, lastWords, time.Since(begin))
 	})
 }
+
+// TestAwaitSign: who waits for a sign of life asks for it, and hears whether it has come, how late, or that the connection is gone.
+func TestAwaitSign(t *testing.T) {
+	for name, c := range map[string]struct {
+		fault func(x, y *plain, a *watch)
+		took  time.Duration
+		there bool
+	}{
+		"answered": {func(*plain, *plain, *watch) {}, 0, true},
+		"late":     {func(_, y *plain, _ *watch) { y.Stall(); time.AfterFunc(3*time.Second, y.Resume) }, 3 * time.Second, true},
+		"silent":   {func(x, _ *plain, _ *watch) { x.Stall() }, DefaultTimeout, false},
+		"ended":    {func(x, _ *plain, a *watch) { x.Stall(); time.AfterFunc(time.Second, func() { a.Fail(nil) }) }, time.Second, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				x, y, a, _ := watchedPair(t, memnet.Config{})
+				begin := time.Now()
+				<-time.After(time.Second) // in which nothing is heard
+				asked := time.Now()
+				c.fault(x, y, a)
+				since, heard := a.AwaitSign(begin, time.Minute)
+				require.Equal(t, c.took, time.Since(asked))
+				if !c.there {
+					require.Zero(t, since)
+					return
+				}
+				require.Equal(t, begin, since)
+				require.Equal(t, time.Now(), heard)
+				_, heard = a.AwaitSign(begin, time.Minute)
+				require.Equal(t, time.Now(), heard, "it has been heard already")
+				x.Stall()
+				_, heard = a.AwaitSign(time.Now(), 2*time.Second)
+				require.Equal(t, c.took, heard.Sub(asked), "it does not wait longer than that")
+			})
+		})
+	}
+}

@@ -17,6 +17,7 @@ type incoming struct {
 	broken    error     // the other side broke the protocol
 	listening bool      // a reader waits for the connection
 	heard     time.Time // when the last record came
+	awaited   bool      // somebody waits for one
 }
 
 // ReadRecord returns the next bytes of the stream, what one record brought or what Read has left
@@ -157,6 +158,10 @@ func (c *Conn) arrived(b []byte) ([]byte, error) {
 	}
 	now := time.Now()
 	c.in.heard = now
+	if c.in.awaited {
+		c.in.awaited = false
+		c.wake()
+	}
 	c.traffic += uint64(len(b))
 	if h.has(flagAck) {
 		c.acknowledged(h.ack)
