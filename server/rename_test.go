@@ -50,13 +50,19 @@ func TestRename(t *testing.T) {
 			found, ok := w.Session(name)
 			require.True(t, ok, name)
 			require.Same(t, sess, found)
-			// Pipes go to either name, from either.
+			// Pipes go to either name, and come from the one that it came with: who is called counts by it.
 			_, err = bob.link.OpenPipe(wire.PipeOpen{ID: [16]byte{1}, Opener: "bob", Target: name})
 			require.NoError(t, err)
 			require.NotNil(t, <-alice.pipes)
-			_, err = alice.link.OpenPipe(wire.PipeOpen{ID: [16]byte{2}, Opener: name, Target: "bob"})
+			pipe, err := alice.link.OpenPipe(wire.PipeOpen{ID: [16]byte{2}, Opener: name, Target: "bob"})
 			require.NoError(t, err)
-			require.NotNil(t, <-bob.pipes)
+			if name == "alice" {
+				require.NotNil(t, <-bob.pipes)
+			} else {
+				_, err = pipe.Read(make([]byte, 1))
+				require.ErrorIs(t, err, channel.CodeRefused)
+				require.Empty(t, bob.pipes)
+			}
 		}
 		// The name is nobody else's as long as it is used, nor one that looks like it, and then it is free.
 		for _, name := range []string{"al", "AL", "alice", "Alice", "carol", "CAROL"} {
