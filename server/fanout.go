@@ -194,7 +194,7 @@ func (s *Server) deliver(ctx context.Context, to []*Session, d *delivery) channe
 	}
 	slow := to[:0] // the list is ours, and its beginning is done with
 	for _, sess := range to {
-		switch err := sess.offer(d); {
+		switch err := sess.offerFirst(d); {
 		case err == nil:
 			report.Reached++
 		case errors.Is(err, errNoRoom):

@@ -337,24 +337,6 @@ func TestManySendToOneWhoIsDeaf(t *testing.T) {
 	})
 }
 
-// TestGroupChannels: a client may send to groups on 16 channels, so that it does not take all that a receiver has.
-func TestGroupChannels(t *testing.T) {
-	inHub(t, allowAll, func(t *testing.T, w *bubble, _ *received) {
-		alice, bob := w.member("alice", inGroups("g")), w.member("bob", inGroups("g"))
-		for i := range 16 {
-			name := fmt.Sprint("c", i)
-			heard := bob.listen(name)
-			_, err := alice.sendGroup("g", name, "x")
-			require.NoError(t, err)
-			require.Len(t, heard.take(), 1)
-		}
-		_, err := alice.sendGroup("g", "c16", "x")
-		require.ErrorIs(t, err, channel.CodeLimit)
-		_, err = alice.sendGroup("g", "c3", "x")
-		require.NoError(t, err)
-	})
-}
-
 // TestLargeGroupMessage is larger than any window, for more than get it at once, one of whom cannot take it at all.
 func TestLargeGroupMessage(t *testing.T) {
 	crowd(t, 40, func(t *testing.T, w *bubble, small *member, others []*member) {

@@ -26,7 +26,7 @@ type slots struct {
 	channels map[string]struct{}
 }
 
-// mostGroupChannels is on how many channels one client may send to groups in a session: a receiver has 64 for all of them.
+// mostGroupChannels is on how many channels one client may send to groups in a session, and all its sessions together to one receiver, which has 64 for all of them: see openers.
 const mostGroupChannels = 16
 
 // mayUse reports whether a client may send to groups on a channel, and notes that it does.

@@ -43,6 +43,7 @@ type Session struct {
 	told        told  // of what the client is told about itself
 	lags        lags  // what the application sent to many
 	mail        lags  // what other clients sent to groups
+	openers     openers
 
 	// What follows is set before the session can be found.
 	link      *link.Link
