@@ -132,7 +132,9 @@ func (s *Server) serveSend(ctx context.Context, sess *Session, m *channel.Messag
 		return &channel.Error{Code: channel.CodeUnknownPeer, Text: "nobody else is in the group"}
 	}
 	head := wire.GroupHead{Name: peer.Name, Key: [wire.KeySize]byte(peer.Key.Bytes()), Group: req.Group}
-	report := s.deliver(ctx, to, &delivery{Message: msg, group: link.NewGroupBody(head, msg.Body), size: len(msg.Body) + deliveryOverhead})
+	d := &delivery{Message: msg, group: link.NewGroupBody(head, msg.Body), size: len(msg.Body) + deliveryOverhead}
+	d.names = func(other *Session) bool { return other.key == sess.key || s.sees(*peer, other.Peer()) }
+	report := s.deliver(ctx, to, d)
 	told := service.Report{Reached: report.Reached, More: report.More}
 	for _, u := range report.Unreached {
 		told.Unreached = append(told.Unreached, service.Unreached{Name: u.Peer.Name, Key: u.Peer.Key.Bytes(), Code: codeOf(u.Err)})
@@ -157,9 +159,10 @@ func codeOf(err error) channel.Code {
 // delivery is a message on its way to many.
 type delivery struct {
 	*channel.Message
-	group *link.GroupBody // of one that a client sends; nil for the server's own
-	drop  bool            // who cannot take it at once is left out
-	size  int             // what it takes while it waits
+	group *link.GroupBody     // of one that a client sends; nil for the server's own
+	drop  bool                // who cannot take it at once is left out
+	size  int                 // what it takes while it waits
+	names func(*Session) bool // the report may name whom it did not reach; nil for all
 
 	once sync.Once
 	kept *delivery // see keep
@@ -186,7 +189,7 @@ var (
 func (s *Server) deliver(ctx context.Context, to []*Session, d *delivery) channel.Report {
 	var report channel.Report
 	missed := func(sess *Session, err error) {
-		if len(report.Unreached) == service.MaxUnreached {
+		if len(report.Unreached) == service.MaxUnreached || d.names != nil && !d.names(sess) {
 			report.More++
 			return
 		}
