@@ -13,7 +13,7 @@ import (
 	"github.com/pysock/pysock/keys"
 )
 
-// A HistoryGapError says that entries of a history are missing: they were dropped before they were read. Follow yields it in their place and goes on.
+// A HistoryGapError says that entries of a history are missing: they were dropped before they were read, or are larger than Config.MaxMessage lets a page be. Follow yields it in their place and goes on.
 type HistoryGapError struct {
 	// Name is the history's.
 	Name string

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -93,12 +94,19 @@ func (s *Server) serveHistory(ctx context.Context, sess *Session, m *channel.Mes
 	if req.Max > 0 {
 		most = min(most, req.Max)
 	}
-	kept, err := h.Entries(after, most)
-	if err != nil {
-		return err
+	page := service.HistoryPage{Epoch: epoch[:], Anew: anew}
+	for {
+		kept, err := h.Entries(after, most)
+		if err != nil {
+			return err
+		}
+		entries, skipped := entriesOf(kept.Entries, int(sess.peerMax))
+		page.Lost, page.Last, page.Entries = page.Lost+kept.Lost+skipped, kept.Last, entries
+		if len(entries) > 0 || len(kept.Entries) == 0 {
+			return replyValue(ctx, m, page)
+		}
+		after = kept.Entries[len(kept.Entries)-1].Number
 	}
-	page := service.HistoryPage{Epoch: epoch[:], Anew: anew, Lost: kept.Lost, Last: kept.Last, Entries: entriesOf(kept.Entries, int(sess.peerMax))}
-	return replyValue(ctx, m, page)
 }
 
 // awaitEntry waits until a history has an entry after a number.
@@ -116,21 +124,36 @@ func (s *Server) awaitEntry(ctx context.Context, sess *Session, h *channel.Histo
 // entryRoom is how much an entry takes on a page at most, besides its body.
 const entryRoom = 512
 
-// entriesOf takes as many entries as fit on a page that the client, whose largest message costs so much, can take; one at least.
-func entriesOf(kept []channel.HistoryEntry, most int) []service.Entry {
-	entries := make([]service.Entry, 0, len(kept))
+// entriesOf takes as many entries as fit on a page that the client, whose largest message costs so much, can take; one at least. Those before it that do not fit even alone are skipped: with them the
+// client would get no further.
+func entriesOf(kept []channel.HistoryEntry, most int) (entries []service.Entry, skipped uint64) {
+	entries = make([]service.Entry, 0, len(kept))
 	bodies, size := 0, wire.MessageOverhead+entryRoom
 	for _, e := range kept {
-		bodies += len(e.Message.Body)
-		size += len(e.Message.Body) + entryRoom
-		if len(entries) > 0 && (bodies > service.MaxPageBytes || size > most) {
+		n := len(e.Message.Body)
+		if len(entries) > 0 && (bodies+n > service.MaxPageBytes || size+n+entryRoom > most) {
 			break
 		}
 		entry := service.Entry{Number: e.Number, Time: e.Time.UnixMilli(), Channel: e.Message.Channel, Encoding: e.Message.Encoding, Body: e.Message.Body}
 		if from := e.Message.From; from != nil {
 			entry.From, entry.Key = from.Name, from.Key.Bytes()
 		}
+		if size+n+entryRoom > most && !fitsAlone(entry, most) {
+			skipped++
+			continue
+		}
+		bodies += n
+		size += n + entryRoom
 		entries = append(entries, entry)
 	}
-	return entries
+	return entries, skipped
+}
+
+// fitsAlone reports whether a page with one entry, and numbers as large as they can be, costs no more than most.
+func fitsAlone(entry service.Entry, most int) bool {
+	if len(entry.Body)+wire.MessageOverhead > most {
+		return false
+	}
+	body, err := channel.Marshal(service.HistoryPage{Epoch: make([]byte, 16), Anew: true, Lost: math.MaxUint64, Last: math.MaxUint64, Entries: []service.Entry{entry}})
+	return err == nil && len(body)+wire.MessageOverhead <= most
 }

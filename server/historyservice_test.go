@@ -165,24 +165,27 @@ func TestHistoryPages(t *testing.T) {
 		s.Histories = map[string]*channel.History{"news": h}
 	}, func(t *testing.T, w *bubble, _ *received) {
 		alice, small := w.member("alice", nil), w.member("bob", func(h *wire.Hello) { offer(h); h.MaxMessage = wire.MinMaxMessage })
-		pages := func(m *member) (sizes []int, err error) {
+		pages := func(m *member) (sizes []int, lost uint64) {
 			for after := uint64(0); after < h.Last(); {
-				var page service.HistoryPage
-				page, err = query[service.HistoryPage](m, service.History, service.HistoryRequest{Name: "news", After: after})
-				if err != nil {
-					return sizes, err
+				page, err := query[service.HistoryPage](m, service.History, service.HistoryRequest{Name: "news", After: after})
+				require.NoError(t, err)
+				lost += page.Lost
+				after += page.Lost
+				if len(page.Entries) == 0 {
+					require.Equal(t, page.Last, after)
+					continue
 				}
 				sizes = append(sizes, len(page.Entries))
 				require.Equal(t, after+1, page.Entries[0].Number)
 				after += uint64(len(page.Entries))
 			}
-			return sizes, nil
+			return sizes, lost
 		}
-		sizes, err := pages(alice)
-		require.NoError(t, err)
+		sizes, lost := pages(alice)
+		require.Zero(t, lost)
 		require.Equal(t, []int{1024, 480, 4, 1}, sizes)
-		sizes, err = pages(small)
-		require.ErrorIs(t, err, channel.CodeTooLarge, "the last")
+		sizes, lost = pages(small)
+		require.EqualValues(t, 1, lost, "the last is too large")
 		sum := 0
 		for _, n := range sizes {
 			sum += n
@@ -202,3 +205,38 @@ func TestBadHistories(t *testing.T) {
 }
 
 func serverKeys(t *testing.T) *keys.File { return testworld.NewKey(t, keys.ServerName) }
+
+// TestHistoryTooLarge: an entry that a client cannot take is missing for it, and those behind it are not.
+func TestHistoryTooLarge(t *testing.T) {
+	const most = wire.MinMaxMessage - wire.MessageOverhead // bytes of a page
+	h := channel.NewHistory(channel.HistoryConfig{Bytes: 64 << 20})
+	inHub(t, func(s *server.Server) {
+		s.Histories = map[string]*channel.History{"news": h}
+	}, func(t *testing.T, w *bubble, _ *received) {
+		small := w.member("alice", func(h *wire.Hello) { offer(h); h.MaxMessage = wire.MinMaxMessage })
+		ask := func(after uint64, max int, lost uint64, want ...uint64) {
+			t.Helper()
+			page, err := query[service.HistoryPage](small, service.History, service.HistoryRequest{Name: "news", After: after, Max: max, Wait: true})
+			require.NoError(t, err)
+			require.Equal(t, lost, page.Lost)
+			require.Equal(t, want, numbers(page))
+			require.Equal(t, h.Last(), page.Last)
+		}
+		from := &channel.Peer{Name: keys.ServerName, Key: w.Keys.Public}
+		add := func(n int) { h.Add(&channel.Message{Channel: "news", From: from, Body: make([]byte, n)}) }
+		add(100 << 10)
+		ask(0, 0, 1)
+		for _, n := range []int{1, 100 << 10, 200 << 10, most, 1, most - 200, most + 1} {
+			add(n)
+		}
+		ask(0, 0, 1, 2)
+		ask(2, 1, 3, 6)
+		ask(6, 0, 0, 7) // it just fits
+		ask(7, 0, 1)
+		for range 2 * service.MaxEntries {
+			add(most)
+		}
+		add(1)
+		ask(8, 0, 2*service.MaxEntries, 2*service.MaxEntries+9)
+	})
+}
