@@ -9,7 +9,6 @@ import (
 
 	"github.com/pysock/pysock/channel"
 	"github.com/pysock/pysock/internal/link"
-	"github.com/pysock/pysock/internal/wire"
 )
 
 // lags are what a session has yet to be sent of what went to many: for each channel on which it could not take a message at once a queue, which a goroutine sends in order. So one that is slow
@@ -276,10 +275,10 @@ func (g *lags) refusal() error {
 }
 
 // deliverRest gives what waits of the application's messages some time before the session is closed, and returns how many are left. It does not wait for a client that is away.
-func (s *Session) deliverRest(ctx context.Context) (left int) {
-	ctx, cancel := context.WithTimeout(ctx, wire.CloseTimeout)
+func (s *Session) deliverRest(ctx context.Context, most time.Duration) (left int) {
+	ctx, cancel := context.WithTimeout(ctx, most)
 	defer cancel()
-	if !s.isAway() {
+	if most > 0 && !s.isAway() {
 		_ = s.afterAll(ctx) // what is left is counted
 	}
 	s.lags.mu.Lock()

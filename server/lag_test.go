@@ -153,6 +153,29 @@ func TestLagIsLost(t *testing.T) {
 	})
 }
 
+// TestKickDoesNotWait: one that is kicked is not served until it has taken what waits for it.
+func TestKickDoesNotWait(t *testing.T) {
+	inHub(t, allowAll, func(t *testing.T, w *bubble, got *received) {
+		alice := w.member("alice", nil)
+		alice.slowly(t, time.Hour)
+		for range 20 {
+			_, err := w.Broadcast(t.Context(), "flood", make([]byte, 10<<10))
+			require.NoError(t, err)
+		}
+		sess, kicked := alice.session(), make(chan error, 1)
+		go func() { kicked <- sess.CloseWithReason(channel.CodeKicked, "") }()
+		synctest.Wait()
+		_ = alice.link.Send(t.Context(), "work", channel.Raw, []byte("x")) // an error if it has heard by now
+		require.Empty(t, got.all())
+		var lost *channel.LostError
+		require.ErrorAs(t, <-kicked, &lost)
+		var closed *channel.CloseError
+		<-alice.link.Context().Done()
+		require.ErrorAs(t, context.Cause(alice.link.Context()), &closed)
+		require.Equal(t, channel.CodeKicked, closed.Code)
+	})
+}
+
 // TestLagIsRefused: Flush tells that a client does not handle the channel, also if what waited has heard it first.
 func TestLagIsRefused(t *testing.T) {
 	inHub(t, allowAll, func(t *testing.T, w *bubble, _ *received) {

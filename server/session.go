@@ -236,10 +236,14 @@ func (s *Session) Close() error { return s.CloseWithReason(channel.CodeClosed, "
 // CloseWithReason is Close with a code, such as CodeKicked, and a text of at most 255 bytes that the client sees. A client that is away may come
 // back to hear it while Close waits, and with CodeKicked and codes of the application's own also later, for Server.Grace, instead of being let in. If it does not come
 // while Close waits, and its application is not known to have taken all that was sent, the error is a *channel.GapError. What Broadcast and Group.Send
-// have waiting for a client that is there is sent before, for at most 5 s; what is left then is lost, with a *channel.LostError.
+// have waiting for a client that is there is sent before with CodeClosed and CodeShutdown, for at most 5 s, in which the client is served as before; what is left then, and all of it with other codes, is lost, with a *channel.LostError.
 func (s *Session) CloseWithReason(code channel.Code, text string) error {
 	s.server.closing(s, code, text)
-	left := s.deliverRest(context.Background())
+	wait := time.Duration(0) // who is kicked is not to be served meanwhile
+	if code == channel.CodeClosed || code == channel.CodeShutdown {
+		wait = wire.CloseTimeout
+	}
+	left := s.deliverRest(context.Background(), wait)
 	err := s.link.Close(code, text)
 	if err == nil && left > 0 {
 		err = &channel.LostError{Err: fmt.Errorf("%d messages that were sent to many waited for the client", left)}

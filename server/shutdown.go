@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/pysock/pysock/channel"
+	"github.com/pysock/pysock/internal/wire"
 )
 
 // Shutdown ends the server in an orderly way: it takes no more connections, lets handlers that run finish, sends what was accepted for
@@ -33,7 +34,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 			}
 			sess.announce(s.returnOneOf(len(all)))
 			s.closing(sess, channel.CodeShutdown, "")
-			sess.deliverRest(ctx)
+			sess.deliverRest(ctx, wire.CloseTimeout)
 			_ = sess.link.Close(channel.CodeShutdown, "") // what it could not deliver, the client will miss and see why
 		})
 	}
