@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"sync/atomic"
 
 	"github.com/pysock/pysock/channel"
@@ -12,8 +13,19 @@ import (
 // tally counts what was sent, and what of it the other application is known to have taken.
 type tally struct {
 	sent, taken atomic.Int64
-	refused     bool  // a send heard that nobody handles the channel
-	before      int64 // what was taken when that send began
+
+	mu      sync.Mutex
+	refused bool  // a send or a flush heard that nobody handles the channel
+	before  int64 // what was taken when that began
+}
+
+// refusedSince notes a refusal, and what was known to be taken when what has heard of it began.
+func (t *tally) refusedSince(before int64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.refused || before < t.before {
+		t.refused, t.before = true, before
+	}
 }
 
 // send sends a message and counts it. It is one's at a time.
@@ -21,7 +33,7 @@ func (t *tally) send(ctx context.Context, conn channel.Conn, m *channel.Message)
 	before := t.taken.Load()
 	if err := conn.SendMessage(ctx, m); err != nil {
 		if errors.Is(err, channel.CodeNoHandler) {
-			t.refused, t.before = true, before
+			t.refusedSince(before)
 		}
 		return err
 	}
@@ -36,6 +48,9 @@ func (t *tally) follow(ctx context.Context, conn channel.Conn, more <-chan struc
 		_, open = <-more
 		sent := t.sent.Load()
 		if err := flush(ctx, conn); err != nil {
+			if errors.Is(err, channel.CodeNoHandler) {
+				t.refusedSince(t.taken.Load())
+			}
 			return err
 		}
 		t.taken.Store(sent)
@@ -43,12 +58,15 @@ func (t *tally) follow(ctx context.Context, conn channel.Conn, more <-chan struc
 	return nil
 }
 
-// settle takes the numbers of a connection that has ended: those with which it did. Of one that has not, and where a send has heard of a refusal, nothing counts that was learnt after that send had begun.
+// settle takes the numbers of a connection that has ended: those with which it did. Where a refusal was heard of nothing counts that was learnt after what heard of it had begun, and how the connection ends says
+// nothing either: what was refused is given up, and not missing then.
 // Call it when follow and send have returned.
 func (t *tally) settle(conn channel.Conn) {
 	var gap *channel.GapError
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	switch {
-	case conn.Context().Err() == nil && t.refused:
+	case t.refused:
 		t.taken.Store(min(t.taken.Load(), t.before))
 	case conn.Context().Err() == nil:
 	case errors.As(context.Cause(conn.Context()), &gap):

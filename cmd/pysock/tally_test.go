@@ -14,11 +14,21 @@ import (
 // sender is a connection that sends as a function says.
 type sender struct {
 	channel.Conn
-	send func() error
+	send  func() error
+	ended error // why the connection has ended; nil if it has not
 }
 
 func (s sender) SendMessage(context.Context, *channel.Message) error { return s.send() }
-func (s sender) Context() context.Context                            { return context.Background() }
+func (s sender) Flush(context.Context) error                         { return s.send() }
+
+func (s sender) Context() context.Context {
+	if s.ended == nil {
+		return context.Background()
+	}
+	ctx, cancel := context.WithCancelCause(context.Background())
+	cancel(s.ended)
+	return ctx
+}
 
 // TestTallyBelievesNoFlushBesideARefusal: a refusal is told once. When a send hears of it, a flush at the same time finds nothing wrong.
 func TestTallyBelievesNoFlushBesideARefusal(t *testing.T) {
@@ -43,5 +53,30 @@ func TestTallyBelievesNoFlushBesideARefusal(t *testing.T) {
 		x.settle(conn)
 		assert.Equal(t, c.want, x.taken.Load())
 		assert.EqualValues(t, 2, x.sent.Load())
+	}
+}
+
+// TestTallyOfARefusalAndAnEnd: what was refused is not taken, though nothing is missing when the connection ends right after.
+func TestTallyOfARefusalAndAnEnd(t *testing.T) {
+	refusal := &channel.Error{Code: channel.CodeNoHandler, Remote: true}
+	for name, hear := range map[string]func(x *tally, conn channel.Conn) error{
+		"send": func(x *tally, conn channel.Conn) error { return x.send(t.Context(), conn, nil) },
+		"flush": func(x *tally, conn channel.Conn) error {
+			more := make(chan struct{}, 1)
+			more <- struct{}{}
+			return x.follow(t.Context(), conn, more)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			x := &tally{}
+			x.sent.Store(5)
+			x.taken.Store(2)
+			conn := sender{send: func() error { return refusal }}
+			require.ErrorIs(t, hear(x, conn), refusal)
+			conn.ended = &channel.CloseError{Code: channel.CodeClosed}
+			x.settle(conn)
+			assert.EqualValues(t, 2, x.taken.Load())
+			assert.True(t, x.missing())
+		})
 	}
 }
