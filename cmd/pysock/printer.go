@@ -63,7 +63,11 @@ func (p *printer) print(from channel.Conn, m *channel.Message) bool {
 		fmt.Fprintf(p.notes, "%q is not in the key file; compare the fingerprint with its owner: %s (remembered in %s)\n",
 			m.From.Name, m.From.Key.Fingerprint(), strconv.Quote(p.knownPeers))
 	}
-	if m.Missed > 0 {
+	switch {
+	case m.Missed == 0:
+	case m.Group != "": // of whoever has sent to it on the channel: a link counts them together
+		fmt.Fprintf(p.notes, "messages of others to groups on the channel %q that are lost: %d\n", m.Channel, m.Missed)
+	default:
 		fmt.Fprintf(p.notes, "messages of %q on the channel %q that are lost: %d\n", m.From.Name, m.Channel, m.Missed)
 	}
 	text := textLine

@@ -173,4 +173,10 @@ func TestPrinterTellsWhatIsMissing(t *testing.T) {
 	assert.False(t, p.print(nil, m))
 	assert.Equal(t, "alice news five\n", out.String())
 	assert.Equal(t, "messages of \"alice\" on the channel \"news\" that are lost: 3\n", notes.String())
+
+	// On a group channel the link counts what anybody has sent.
+	notes.Reset()
+	m.Group = "red"
+	assert.False(t, p.print(nil, m))
+	assert.Equal(t, "messages of others to groups on the channel \"news\" that are lost: 3\n", notes.String())
 }

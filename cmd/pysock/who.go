@@ -21,10 +21,11 @@ var whoCommand = &command{
 
 Prints who is connected to the server, as far as it lets us see that, by name, a
 line for each: NAME, "here", or "away" for who has lost the connection and may
-come back, since when, the key's fingerprint, and the groups. All of it is the
-server's word. "key-differs" after a key says that our key file has another one
-for the name: it is not who that is elsewhere. A send or a request does not
-count as being connected.
+come back, since when, the key's fingerprint, and the groups with commas between
+them: one in a name is printed as \x2c. All of it is the server's word.
+"key-differs" after a key says that our key file has another one for the name:
+it is not who that is elsewhere. A send or a request does not count as being
+connected.
 
     --keys FILE           who we are: our key file
     --watch               go on, and print a line for each who has come, left,
@@ -170,9 +171,9 @@ func (o *whoArgs) print(out io.Writer, event channel.PresenceEvent) error {
 	return nil
 }
 
-// String is the line for people. Names and groups hold no white space, but what does not print they may hold.
+// String is the line for people. Names and groups hold no white space, but what does not print they may hold, and commas.
 func (w whoEvent) String() string {
-	s := w.Name + " " + w.Event
+	s := cli.Escape([]byte(w.Name)) + " " + w.Event
 	if w.Since != nil {
 		s += " since=" + w.Since.Format(time.RFC3339)
 	}
@@ -181,12 +182,16 @@ func (w whoEvent) String() string {
 		s += " key-differs"
 	}
 	if len(w.Groups) > 0 {
-		s += " groups=" + strings.Join(w.Groups, ",")
+		groups := make([]string, len(w.Groups))
+		for i, g := range w.Groups {
+			groups[i] = strings.ReplaceAll(cli.Escape([]byte(g)), ",", `\x2c`)
+		}
+		s += " groups=" + strings.Join(groups, ",")
 	}
 	if w.Was != "" {
-		s += " was=" + w.Was
+		s += " was=" + cli.Escape([]byte(w.Was))
 	}
-	return cli.Escape([]byte(s))
+	return s
 }
 
 // whoWord says in a word what there is to tell.

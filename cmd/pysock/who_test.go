@@ -18,12 +18,12 @@ func TestWhoPrints(t *testing.T) {
 	require.NoError(t, err)
 	key := private.Public()
 	since := time.Date(2026, 11, 20, 12, 0, 0, 999e6, time.FixedZone("", 3600))
-	bob := channel.PeerInfo{Peer: channel.Peer{Name: "bob", Key: key, Groups: []string{"blue", "re\u009bd"}}, Since: since}
+	bob := channel.PeerInfo{Peer: channel.Peer{Name: "bob", Key: key, Groups: []string{"blue", "re\u009bd", "a,b"}}, Since: since}
 	away, left := bob, channel.PeerInfo{Peer: channel.Peer{Name: "bob", Key: key}, State: channel.Left}
 	away.State = channel.Away
 	robert := channel.PeerInfo{Peer: channel.Peer{Name: "rob\u0378ert", Key: key}, Since: since}
 	const at = " since=2026-11-20T11:00:00Z"
-	fingerprint, groups := " key="+key.Fingerprint(), ` groups=blue,re\u009bd`
+	fingerprint, groups := " key="+key.Fingerprint(), ` groups=blue,re\u009bd,a\x2cb`
 	for _, c := range []struct {
 		event channel.PresenceEvent
 		want  string
