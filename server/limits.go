@@ -26,10 +26,10 @@ import (
 //	                + 2 × 960 KiB                           sequences of its instance, and of one that is not there
 //	                + 1 KiB                                 a session that has ended, and why
 //	                + 7 MiB + MaxMessage                    what it asks the server itself for
-//	                + 264 KiB )                             buffers of what is being read and written
+//	                + 272 KiB )                             buffers of what is being read and written
 //
-// which Memory computes. The factor of 4 is what the smallest messages take in memory for each byte that they cost in credit. The buffers are one of 72 KiB for a record that is being read, and 64 KiB each for a
-// frame that goes on in the next record, and for what is being written and sent again; they come from pools, and are held only meanwhile. A session that is idle holds the 16 KiB; one whose peers read holds little more.
+// which Memory computes. The factor of 4 is what the smallest messages take in memory for each byte that they cost in credit. The buffers are one of 72 KiB for a record that is being read, one for what is being written or the rest of it,
+// and 64 KiB each for a frame that goes on in the next record, and for what is sent again; they come from pools, and are held only meanwhile. A session that is idle holds the 16 KiB; one whose peers read holds little more.
 // Not in it is what histories hold, and pages with a message of theirs that is larger than 256 KiB; and what handlers hold.
 type Limits struct {
 	// MaxSessions is how many sessions there may be at once, transient ones and those of clients that are away included; 0 for 10,000. One more
@@ -83,7 +83,7 @@ const (
 	handshakeMemory = 32 << 10
 	sessionMemory   = 16 << 10
 	sendMemory      = wire.MaxChannels * (3<<10 + link.CostsMemory) // a channel, its numbers and a piece of queue each; what is not taken
-	bufferMemory    = 72<<10 + 3*64<<10                             // of secure's reader, link's reader and writer, and resume's flusher
+	bufferMemory    = 2*72<<10 + 2*64<<10                           // of secure's reader, link's reader, resume's flusher, and the rest of a record or link's writer
 	smallest        = 4                                             // bytes of memory for each byte of credit, of empty messages
 
 	// The requests on service channels, 4 MiB; a page that is made and answered with, 1.5 MiB; goroutines that wait, for the session's requests and to send to it, 162 of 8 KiB; the

@@ -33,7 +33,7 @@ func (l *Link) queueArrived(m inMsg) {
 	case ch.refused.Load():
 		l.drop(m.req)
 	case l.route(ch) != nil:
-		ch.pulled = false
+		ch.pulled, ch.asOf = false, ch.routeKnown
 		ch.push(m)
 		l.settle(ch)
 	case ch.kind == wire.KindService || l.dispatch && !l.pulling:

@@ -38,6 +38,7 @@ type inChan struct {
 	received uint64  // costs of what has come
 	next     uint64  // number of the next message that is not a request
 	gapped   bool    // a GAP has come, and since then no message that can be claimed
+	asOf     uint64  // routeKnown when pulled was cleared: when the mux has changed since, the next message is not packed either
 	pulled   bool    // its last message found no handler, or there was none: small ones are not packed, so that Receive gets them in the order of their arrival
 	sender   *sender // of a group channel: that of its last message
 
@@ -221,7 +222,7 @@ func (ch *inChan) onFirst(h wire.Header, p []byte) error {
 			return err
 		}
 	}
-	if start.Request == 0 && len(first) <= maxPacked && h.Flags.Has(wire.FlagLast) && !ch.pulled {
+	if start.Request == 0 && len(first) <= maxPacked && h.Flags.Has(wire.FlagLast) && !ch.pulled && ch.asOf == ch.mux.Version()+1 {
 		ch.onSmall(h, cost, first, from)
 		return nil
 	}

@@ -356,3 +356,21 @@ func TestSmallMessageAllocations(t *testing.T) {
 	})
 	require.LessOrEqual(t, allocs, n*1.1)
 }
+
+// TestReceiveAfterAHandlerIsGone: messages come to Receive in the order of their arrival from the first on that has no handler any more.
+func TestReceiveAfterAHandlerIsGone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var mux channel.Mux
+		mux.Fallback(func(context.Context, channel.Conn, *channel.Message) error { return nil })
+		l, r := against(t, &Config{Mux: &mux})
+		l.Pull()
+		r.write(chFrame(1, "a"), msgFrames(1, 1))
+		synctest.Wait()
+		mux.Fallback(nil)
+		r.write(chFrame(2, "b"), msgFrames(1, 2), msgFrames(2, 3))
+		synctest.Wait()
+		m, err := l.Receive(t.Context())
+		require.NoError(t, err)
+		require.Len(t, m.Body, 2)
+	})
+}

@@ -44,11 +44,15 @@ const maxNow = 3
 // maxNow batches, is left to a writer. It must not be called with a lock held.
 func (l *Link) writeNow() { l.tryWrite(false) }
 
-// writeNested is writeNow for who is at writing another link, whose data has made room here. It goes no further: what it makes room for itself is left to
+// writeNested is writeNow for who is at writing another link, whose data has made room here, of one batch. It goes no further: what it makes room for itself is left to
 // writers, so that nobody writes one link after another.
 func (l *Link) writeNested() { l.tryWrite(true) }
 
 func (l *Link) tryWrite(nested bool) {
+	most := maxNow
+	if nested {
+		most = 1
+	}
 	l.mu.Lock()
 	if l.prompt == nil || l.state != stateOpen || l.writing || l.reading.Load() || !l.canWrite() {
 		l.kick()
@@ -58,7 +62,7 @@ func (l *Link) tryWrite(nested bool) {
 	l.writing = true
 	l.wg.Add(1)
 	l.mu.Unlock()
-	for n := 0; n < maxNow && l.tryBatch(nested); n++ {
+	for n := 0; n < most && l.tryBatch(nested); n++ {
 		l.mu.Lock()
 		if l.state == stateOpen && !l.canWrite() {
 			l.writing = false
@@ -69,14 +73,6 @@ func (l *Link) tryWrite(nested bool) {
 		l.mu.Unlock()
 	}
 	go l.writer() // stops when nothing is left that may be written
-}
-
-// stopReading lets writers begin again while the reader calls somebody else's code, which may take longer than it should.
-func (l *Link) stopReading() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.reading.Store(false)
-	l.kick()
 }
 
 // tryBatch writes one batch, and reports false if a writer has to see to it. It is the writer's own step, by who has set writing.

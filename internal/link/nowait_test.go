@@ -245,3 +245,37 @@ func TestWritesGoOnWhileAPipeIsOpened(t *testing.T) {
 		close(release)
 	})
 }
+
+// TestWhatCameBeforeAPipeIsOpened: what was read before the opening of a pipe does not wait for the decision about it: messages, and what is relayed.
+func TestWhatCameBeforeAPipeIsOpened(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var mux channel.Mux
+		handled, opens := 0, 0
+		mux.Handle("x", func(context.Context, channel.Conn, *channel.Message) error { handled++; return nil })
+		release := make(chan struct{})
+		ca, a := memnet.Pipe(memnet.Config{})
+		cb, b := memnet.Pipe(memnet.Config{})
+		to := start(t, b, "b", nil)
+		l := start(t, eager(a), "a", &Config{Mux: &mux, OpenPipe: func(s *Stream, open wire.PipeOpen) {
+			if opens++; opens == 2 {
+				<-release
+				s.Reject(channel.CodeRefused, "")
+				return
+			}
+			nothing := func() {}
+			require.NoError(t, Relay(s, to, open, relayWindow, RelayEvents{Here: nothing, There: nothing, Answered: nothing}))
+		}})
+		l.Run()
+		t.Cleanup(func() { _, _ = ca.Close(), cb.Close() })
+		ra, rb := &raw{t: t, conn: ca}, &raw{t: t, conn: cb}
+		ra.write(pipeOpen.Append(nil, 1), chFrame(1, "x"))
+		require.NotEmpty(t, rb.read())
+
+		// The first record that is read, of 3000 bytes, ends before the second opening.
+		ra.write(msgFrames(1, 5), msgFrames(1, 5), msgFrames(1, 5), data(1, 1500), data(1, 1600), pipeOpen.Append(nil, 3))
+		synctest.Wait()
+		require.Equal(t, 3, handled)
+		require.NotEmpty(t, rb.read())
+		close(release)
+	})
+}
