@@ -76,7 +76,7 @@ func TestGroupMessageTooLarge(t *testing.T) {
 		require.ErrorContains(t, l.SendGroup(t.Context(), fits, "x", 3), "encoding")
 		require.ErrorContains(t, l.TrySend(fits, "x", 3, nil, true), "encoding")
 		require.ErrorIs(t, l.TrySend(fits, "x", channel.Raw, nil, false), ErrFull)
-		require.Equal(t, 4, strings.Count(strings.Join(r.lines(), " "), "MESSAGE 1"))
+		require.Equal(t, 5, strings.Count(strings.Join(r.lines(), " "), "MESSAGE 1"), "the frames of one")
 	})
 }
 

@@ -197,7 +197,7 @@ func TestEndedLinkHoldsNothing(t *testing.T) {
 				l.mu.Unlock()
 				r.write(msgFrames(2, 1000))
 				synctest.Wait()
-				require.Greater(t, arrivedBytes(l), 3*1000+2*16000+16000-1)
+				require.Greater(t, arrivedBytes(l), 3*1000+3*(wire.MaxPayload-4)-1)
 				end(l, r)
 				synctest.Wait()
 				require.NotEqual(t, stateDead, l.state)

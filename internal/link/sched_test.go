@@ -117,7 +117,7 @@ func TestForeignTurns(t *testing.T) {
 			}
 			sent := [3]int{}
 			var d drains
-			for range 100 {
+			for range 200 { // until the largest frames have had their turns
 				for own.q.size < c.own {
 					s.push(&own, msgFrames(1, 5000), nil)
 				}
@@ -277,4 +277,20 @@ func TestSmallOnesFindRoom(t *testing.T) {
 	require.Equal(t, smallChunk, cap(other.q.first.b))
 	require.True(t, s.full(&other, 1))
 	s.dropAll()
+}
+
+// TestFourLargestFramesInARecord: bulk fills records, and the pieces of queues, with what is told beside it.
+func TestFourLargestFramesInARecord(t *testing.T) {
+	s := sched{most: maxQueued}
+	var bulk lane
+	for range 8 {
+		s.push(&bulk, wire.Header{Type: wire.TypeData, Len: wire.MaxPayload, ID: 1}.Append(nil), make([]byte, wire.MaxPayload))
+	}
+	require.Equal(t, bulk.q.last, bulk.q.first.next, "four in each of two chunks")
+	var d drains
+	for range 2 {
+		b := s.appendData(make([]byte, 2*maxControl/3, maxBatch), maxBatch, maxBatch, &d)
+		require.Len(t, b, 2*maxControl/3+4*wire.MaxFrame)
+	}
+	require.True(t, s.idle())
 }

@@ -30,7 +30,7 @@ func TestTrySendTellsWhatItLeavesOut(t *testing.T) {
 		}
 		require.ErrorIs(t, l.TrySend(nil, "x", channel.Raw, make([]byte, 100), false), ErrFull)
 		require.ErrorIs(t, l.TrySend(nil, "x", channel.Raw, make([]byte, 100000), true), ErrFull, "a large one is not announced")
-		require.Equal(t, []string{"MESSAGE 1", "MESSAGE 1", "MESSAGE 1", "MESSAGE 1"}, r.lines(), "nor probed for")
+		require.Equal(t, []string{"MESSAGE 1", "MESSAGE 1", "MESSAGE 1", "MESSAGE 1", "MESSAGE 1"}, r.lines(), "nor probed for")
 
 		r.write(credit(1, 65486, 65486+65536))
 		go func() { _, _ = l.Request(t.Context(), "x", channel.Raw, nil) }()

@@ -41,7 +41,7 @@ const (
 	flagEncoding = 0x30
 	flagPipe     = 0x01
 
-	mostPayload   = 16_384
+	mostPayload   = 16_000
 	mostChannels  = 1024 // of one direction
 	mostGroups    = 64   // of them, of kind group
 	initialCredit = 65_536

@@ -28,7 +28,7 @@ var (
 	whole      = byte(flagFirst | flagLast)
 	openTake   = &frame{kind: frameChannel, id: 1, name: "take"}
 	openFiles  = &frame{kind: frameOpen, id: 1, name: "files"}
-	longBody   = pattern(16380)
+	longBody   = pattern(15996)
 	messageOne = &frame{kind: frameMessage, flags: whole, id: 1, body: []byte("x")}
 )
 
@@ -53,8 +53,8 @@ var violations = map[string][]*frame{
 	"8: later frame without a first":     {openTake, {kind: frameMessage, flags: flagLast, id: 1, body: []byte("x")}},
 	"8: message interrupted":             {openTake, {kind: frameMessage, flags: flagFirst, id: 1, total: 20000, body: longBody}, messageOne},
 	"8: body shorter than its length":    {openTake, {kind: frameMessage, flags: flagFirst, id: 1, total: 20000, body: longBody}, {kind: frameMessage, flags: flagLast, id: 1, body: []byte("x")}},
-	"8: body longer than its length":     {openTake, {kind: frameMessage, flags: flagFirst, id: 1, total: 16385, body: longBody}, {kind: frameMessage, flags: flagLast, id: 1, body: pattern(6)}},
-	"8: length reached without LAST":     {openTake, {kind: frameMessage, flags: flagFirst, id: 1, total: 32764, body: longBody}, {kind: frameMessage, id: 1, body: pattern(16384)}},
+	"8: body longer than its length":     {openTake, {kind: frameMessage, flags: flagFirst, id: 1, total: 16001, body: longBody}, {kind: frameMessage, flags: flagLast, id: 1, body: pattern(6)}},
+	"8: length reached without LAST":     {openTake, {kind: frameMessage, flags: flagFirst, id: 1, total: 31996, body: longBody}, {kind: frameMessage, id: 1, body: pattern(16000)}},
 	"9: message without credit":          {openTake, {kind: frameMessage, flags: flagFirst, id: 1, total: 65505, body: longBody}},
 	"9: announcement over max message":   {openTake, {kind: frameAnnounce, id: 1, cost: maxMessage + 1}},
 	"9: announcement on no channel":      {{kind: frameAnnounce, id: 1, cost: 70000}},
@@ -77,7 +77,7 @@ var violations = map[string][]*frame{
 	"11: data after end":                 {openFiles, {kind: frameEnd, id: 1}, data(1, 1)},
 	"11: end twice":                      {openFiles, {kind: frameEnd, id: 1}, {kind: frameEnd, id: 1}},
 	"11: reset after end":                {openFiles, {kind: frameEnd, id: 1}, {kind: frameReset, id: 1}},
-	"11: data beyond credit":             append([]*frame{openFiles}, slices.Repeat([]*frame{data(1, 16384)}, 64)...),
+	"11: data beyond credit":             append([]*frame{openFiles}, slices.Repeat([]*frame{data(1, 16000)}, 66)...),
 	"11: accept of one's own stream":     {openFiles, {kind: frameAccept, id: 1}},
 	"11: window lowered":                 {openFiles, {kind: frameWindow, id: 1, number: 100000}, {kind: frameWindow, id: 1, number: 99999}},
 	"13: progress beyond what was sent":  {{kind: frameProgress, number: 1 << 40}},

@@ -117,7 +117,7 @@ func TestLargestBody(t *testing.T) {
 	assert.Empty(t, checkBody(MaxBody))
 	assert.NotEmpty(t, checkBody(MaxBody+1))
 
-	b := append([]byte{2, 1, 0x40, 0, 0, 0, 0, 1, 0x3f, 0xff, 0xff, 0xe0}, testBody(MaxPayload-4)...)
+	b := append([]byte{2, 1, 0x3e, 0x80, 0, 0, 0, 1, 0x3f, 0xff, 0xff, 0xe0}, testBody(MaxPayload-4)...)
 	require.NotNil(t, requireIdentical(t, b), "a total of MaxBody")
 	b[11]++
 	require.Nil(t, requireIdentical(t, b), "a total of MaxBody + 1")

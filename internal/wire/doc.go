@@ -7,7 +7,7 @@
 //
 //	0      type      see [Type]
 //	1      flags     see [Flags]; undefined bits are zero
-//	2–3    length    of the payload, 0…16,384
+//	2–3    length    of the payload, 0…16,000
 //	4–7    id        a channel, request or stream number, or 0
 //	8–     payload
 //

@@ -7,8 +7,9 @@ import "time"
 const (
 	// HeaderSize is the size of every frame's header (section 7).
 	HeaderSize = 8
-	// MaxPayload is the largest payload of a frame.
-	MaxPayload = 16384
+	// MaxPayload is the largest payload of a frame. Four such frames fit into one record
+	// together with frames of control.
+	MaxPayload = 16000
 	// MaxFrame is the largest frame.
 	MaxFrame = HeaderSize + MaxPayload
 	// MaxHead is the most that goes before the body in a frame of a message:
