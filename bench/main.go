@@ -1,12 +1,14 @@
 //go:build unix
 
-// Command bench measures what a PySock server costs: it runs one in a process of its own, loads it from this process over loopback, and
-// divides the CPU time that the server has used by the messages that it has handled.
+// Command bench measures what a PySock server costs: it runs one in a process of its own, loads it
+// from this process over loopback, and divides the CPU time that the server has used by the
+// messages that it has handled.
 //
 //	go run . [-seconds N] [-rows ingest,relay,echo,handshake,idle,burst]
 //
-// CPU per message is the stable figure; rates on a machine of few cores depend on what the load generator leaves over. For a latency without the
-// scheduler of several cores in it, run it with taskset -c 0.
+// CPU per message is the stable figure; rates on a machine of few cores depend on what the load
+// generator leaves over. For a latency without the scheduler of several cores in it, run it with
+// taskset -c 0.
 package main
 
 import (

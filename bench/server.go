@@ -28,7 +28,8 @@ type usage struct {
 	Memory uint64 // resident, in bytes
 }
 
-// serveUntilTold is the server's process: it prints its address, answers each line of standard input with its usage, and ends with it.
+// serveUntilTold is the server's process: it prints its address, answers each line of standard
+// input with its usage, and ends with it.
 func serveUntilTold() error {
 	in := bufio.NewScanner(os.Stdin)
 	in.Buffer(nil, 1<<20)

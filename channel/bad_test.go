@@ -120,7 +120,8 @@ func TestHostileBodiesTakeNoMemory(t *testing.T) {
 	}
 }
 
-// Null stands for a value only of types that have it: a handler of numbers or structs is not called with zeros that nobody sent.
+// Null stands for a value only of types that have it: a handler of numbers or structs is not called
+// with zeros that nobody sent.
 func TestNullIsNoValueOfAStruct(t *testing.T) {
 	for _, v := range []any{new(everything), new(struct{}), new([2]int), new(bool), new(uint8), new(string), new(float64)} {
 		for _, null := range []string{"f6", "f7"} {
@@ -157,7 +158,8 @@ func TestDecodeErrorSaysWhoAndWhere(t *testing.T) {
 	assert.Equal(t, &channel.Error{Code: channel.CodeBadMessage, Text: "not a value that is expected"}, err)
 }
 
-// FuzzTyped decodes any bytes into types. What is taken must come through an encoding and another decoding as the same bytes.
+// FuzzTyped decodes any bytes into types. What is taken must come through an encoding and another
+// decoding as the same bytes.
 func FuzzTyped(f *testing.F) {
 	for what, in := range hostile {
 		b, err := hex.DecodeString(in)

@@ -28,9 +28,9 @@ var (
 	valueDecoder = decodeMode(cbor.IntDecConvertNone)
 )
 
-// encodeMode is RFC 8949's core deterministic encoding: equal values are equal
-// bytes. Floats shrink only if no bit is lost, so a NaN does not, which also leaves it its payload. Times are RFC 3339 text with tag 0, as an
-// epoch in a float (tag 1) would lose their nanoseconds.
+// encodeMode is RFC 8949's core deterministic encoding: equal values are equal bytes. Floats shrink
+// only if no bit is lost, so a NaN does not, which also leaves it its payload. Times are RFC 3339
+// text with tag 0, as an epoch in a float (tag 1) would lose their nanoseconds.
 func encodeMode() cbor.EncMode {
 	o := cbor.CoreDetEncOptions()
 	o.NaNConvert = cbor.NaNConvertNone
@@ -44,8 +44,8 @@ func encodeMode() cbor.EncMode {
 	return m
 }
 
-// decodeMode is strict where two readings of the same bytes could differ, and lenient about fields that a struct does not have:
-// programs are upgraded one end at a time.
+// decodeMode is strict where two readings of the same bytes could differ, and lenient about fields
+// that a struct does not have: programs are upgraded one end at a time.
 func decodeMode(ints cbor.IntDecMode) cbor.DecMode {
 	m, err := cbor.DecOptions{
 		DupMapKey:         cbor.DupMapKeyEnforcedAPF,
@@ -68,10 +68,12 @@ func decodeMode(ints cbor.IntDecMode) cbor.DecMode {
 // Marshal gives v as the CBOR body that typed channels send, in the core deterministic encoding of RFC 8949: equal
 // values give equal bytes. It is for those who send a Message with the mark [CBOR] themselves.
 //
-// Struct fields are named by a cbor tag, else by a json tag, else as in Go. A float64 keeps every bit, those of a NaN too.
-// Times keep their nanoseconds and their offset from UTC; the zero time is null. A type's MarshalCBOR, MarshalBinary or MarshalText is used
-// if it has one. The error is an *Error with CodeBadMessage: v holds a function or a channel, text that is not UTF-8, a NaN as the key of a map, a time outside
-// the years 0 to 9999, more than 32 arrays and maps in one another, or more than 1,048,576 items. v must not contain itself.
+// Struct fields are named by a cbor tag, else by a json tag, else as in Go. A float64 keeps every
+// bit, those of a NaN too. Times keep their nanoseconds and their offset from UTC; the zero time is
+// null. A type's MarshalCBOR, MarshalBinary or MarshalText is used if it has one. The error is an
+// *Error with CodeBadMessage: v holds a function or a channel, text that is not UTF-8, a NaN as the
+// key of a map, a time outside the years 0 to 9999, more than 32 arrays and maps in one another, or
+// more than 1,048,576 items. v must not contain itself.
 func Marshal(v any) ([]byte, error) {
 	body, err := encoder.Marshal(v)
 	if err == nil {
@@ -99,7 +101,8 @@ func unmarshal(body []byte, v any) error {
 
 func isNull(body []byte) bool { return len(body) == 1 && (body[0] == 0xf6 || body[0] == 0xf7) }
 
-// hasNull tells whether null can be a value of what v points to. The decoder would leave a number, a string or a struct as it is.
+// hasNull tells whether null can be a value of what v points to. The decoder would leave a number,
+// a string or a struct as it is.
 func hasNull(v any) bool {
 	switch v.(type) {
 	case cbor.Unmarshaler, *time.Time: // null is the zero time

@@ -51,11 +51,13 @@ type level struct {
 	inKey bool   // it is the key of a map, or within one
 }
 
-// check reports whether body is one CBOR data item within the limits. It goes once over the bytes and allocates nothing.
+// check reports whether body is one CBOR data item within the limits. It goes once over the bytes
+// and allocates nothing.
 //
-// The cbor package checks most of this again, but it bounds every array by itself, and a message of 16 MiB holds so many empty
-// arrays and maps that they would take a gigabyte in memory: check bounds all of them together. It also reads the text
-// that a decoder skips, refuses the keys that no map can find again, and is the only check of what is sent.
+// The cbor package checks most of this again, but it bounds every array by itself, and a message of
+// 16 MiB holds so many empty arrays and maps that they would take a gigabyte in memory: check
+// bounds all of them together. It also reads the text that a decoder skips, refuses the keys that
+// no map can find again, and is the only check of what is sent.
 func check(body []byte) error { return checkWithin(body, maxItems) }
 
 func checkWithin(body []byte, most int) error {
@@ -162,15 +164,15 @@ func cutHead(b []byte) (head, error) {
 	return h, nil
 }
 
-// isTime reports whether b starts with text that could be RFC 3339's, which is what tag 0 stands before. The encoder writes the year 10000
-// with five digits, and no decoder could read that.
+// isTime reports whether b starts with text that could be RFC 3339's, which is what tag 0 stands
+// before. The encoder writes the year 10000 with five digits, and no decoder could read that.
 func isTime(b []byte) bool {
 	h, err := cutHead(b)
 	return err == nil && h.major == majorText && h.arg > 4 && len(b) > h.size+4 && b[h.size+4] == '-'
 }
 
-// isNaN reports whether a head of a simple value is a float that is not a number: all bits of the exponent and some of the
-// fraction are set.
+// isNaN reports whether a head of a simple value is a float that is not a number: all bits of the
+// exponent and some of the fraction are set.
 func (h head) isNaN() bool {
 	switch h.info {
 	case infoFloat16:

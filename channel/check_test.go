@@ -153,8 +153,8 @@ func TestCheckDoesNotAllocate(t *testing.T) {
 	assert.Zero(t, testing.AllocsPerRun(10, func() { _ = check(body) }))
 }
 
-// FuzzCheck compares check with the decoder's own test: what check lets pass must be well-formed, and what is well-formed it
-// may refuse only for what check alone looks at.
+// FuzzCheck compares check with the decoder's own test: what check lets pass must be well-formed,
+// and what is well-formed it may refuse only for what check alone looks at.
 func FuzzCheck(f *testing.F) {
 	for _, body := range badBodies {
 		if len(body) < 1<<16 {

@@ -6,18 +6,22 @@ import (
 	"unicode/utf8"
 )
 
-// Decode decodes the body into what v points to, which should be a zero value:
-// maps are added to. A [CBOR] body goes into any type that it fits, a [Text] body into a string and a [Raw] body into a []byte; it
-// is then m.Body itself. An any, a []any, a map[string]any and a map[any]any get what [Message.Value] gives.
+// Decode decodes the body into what v points to, which should be a zero value: maps are added to. A
+// [CBOR] body goes into any type that it fits, a [Text] body into a string and a [Raw] body into a
+// []byte; it is then m.Body itself. An any, a []any, a map[string]any and a map[any]any get what
+// [Message.Value] gives.
 //
-// Decode is strict. Text where a number is expected, a number that is too large, null where the type has none, two equal keys, a length that is not given ahead,
-// bytes behind the value and text that is not UTF-8 are errors. Keys of a map that a struct has no field for are
-// skipped, and fields without a key, or with null, stay zero, so that the two ends may be upgraded one after another. Field names match in their exact case.
-// Of what is skipped nobody looks into the maps for equal keys; all else is refused there too.
-// An any within another type gets an int64 for a number that fits and a *big.Int for another, and a map[any]any for a map.
+// Decode is strict. Text where a number is expected, a number that is too large, null where the
+// type has none, two equal keys, a length that is not given ahead, bytes behind the value and text
+// that is not UTF-8 are errors. Keys of a map that a struct has no field for are skipped, and
+// fields without a key, or with null, stay zero, so that the two ends may be upgraded one after
+// another. Field names match in their exact case. Of what is skipped nobody looks into the maps for
+// equal keys; all else is refused there too. An any within another type gets an int64 for a number
+// that fits and a *big.Int for another, and a map[any]any for a map.
 //
-// A body has at most 1,048,576 items, 32 deep, all checked before anything is allocated. Each costs at most what a zero element of v's slices and maps does, besides its bytes, so
-// the types bound the memory; an any costs up to some 350 bytes.
+// A body has at most 1,048,576 items, 32 deep, all checked before anything is allocated. Each costs
+// at most what a zero element of v's slices and maps does, besides its bytes, so the types bound
+// the memory; an any costs up to some 350 bytes.
 //
 // The error is a *[DecodeError]; what v points to may be half filled then.
 func (m *Message) Decode(v any) error {
@@ -71,8 +75,9 @@ func (m *Message) text() (string, error) {
 	return string(m.Body), nil
 }
 
-// A DecodeError is a body that is not the value that it should be. A handler that returns it tells the sender of a request
-// CodeBadMessage, and nothing about the types of this end: what is wrong is only in Err and in the text of Error.
+// A DecodeError is a body that is not the value that it should be. A handler that returns it tells
+// the sender of a request CodeBadMessage, and nothing about the types of this end: what is wrong is
+// only in Err and in the text of Error.
 type DecodeError struct {
 	// Channel is the message's.
 	Channel string

@@ -20,8 +20,8 @@ type Error struct {
 	// Code says what it is, for programs. One that this version does not know is kept as it came.
 	Code Code
 
-	// Text is for people, and may be empty. If Remote is set it came from outside, at most 255 bytes: Error quotes it, and so should
-	// whoever prints it alone.
+	// Text is for people, and may be empty. If Remote is set it came from outside, at most 255
+	// bytes: Error quotes it, and so should whoever prints it alone.
 	Text string
 
 	// Remote is set if the other end (or the server, for a pipe) said it, and not this one.

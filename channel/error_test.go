@@ -14,7 +14,8 @@ import (
 	"github.com/pysock/pysock/channel"
 )
 
-// nasty is what a hostile end could say: a terminal's commands, a second line for a log, text that runs from right to left.
+// nasty is what a hostile end could say: a terminal's commands, a second line for a log, text that
+// runs from right to left.
 const nasty = "x\x1b]0;owned\a\nlevel=ERROR \u202e\xff"
 
 func TestErrClosedIsNetErrClosed(t *testing.T) {

@@ -218,7 +218,8 @@ func ExampleSignal() {
 	// Output: loop is ready
 }
 
-// A history keeps what came on a channel, for who was not there. A server gives it to clients that ask; see server.Server.Histories.
+// A history keeps what came on a channel, for who was not there. A server gives it to clients that
+// ask; see server.Server.Histories.
 func ExampleHistory() {
 	history := channel.NewHistory(channel.HistoryConfig{Count: 2})
 	var mux channel.Mux

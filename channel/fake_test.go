@@ -10,8 +10,8 @@ import (
 	"github.com/pysock/pysock/channel"
 )
 
-// loop is a Conn whose other end is a Mux in the same goroutine: a call returns when the handler has. It treats handlers,
-// their errors and their panics as internal/link does.
+// loop is a Conn whose other end is a Mux in the same goroutine: a call returns when the handler
+// has. It treats handlers, their errors and their panics as internal/link does.
 type loop struct {
 	mux    *channel.Mux
 	logged []error // what handlers of plain messages returned, and of requests after they had answered

@@ -34,7 +34,8 @@ func FuzzValue(f *testing.F) {
 		runtime.ReadMemStats(&before)
 		v, err := (&channel.Message{Body: b, Encoding: channel.CBOR}).Value()
 		runtime.ReadMemStats(&after)
-		// An empty map, of one byte, takes most: two maps, and room for them in an array. The rest is for what else the process does.
+		// An empty map, of one byte, takes most: two maps, and room for them in an array. The rest
+		// is for what else the process does.
 		if used := after.TotalAlloc - before.TotalAlloc; used > uint64(1024*len(b)+8<<20) {
 			t.Fatalf("%d bytes took %d", len(b), used)
 		}

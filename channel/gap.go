@@ -2,15 +2,19 @@ package channel
 
 import "fmt"
 
-// A GapError is the end of a connection after which messages may be lost: some that Send accepted are not known to have been taken by
-// the other application. Requests are not among them, as each has its own error.
+// A GapError is the end of a connection after which messages may be lost: some that Send accepted
+// are not known to have been taken by the other application. Requests are not among them, as each
+// has its own error.
 //
-// The numbers are what the other application itself has reported, end to end, at the latest some 100 ms after it had taken them. If the other end itself closed the
-// connection (Err is a *CloseError) they are exact, but for what it takes while it says goodbye. In all other cases (Err is a *LostError, also of a pipe whose server
-// closed) the messages that are not known to have been taken may have been, or not; none that is not counted in Sent was.
+// The numbers are what the other application itself has reported, end to end, at the latest some
+// 100 ms after it had taken them. If the other end itself closed the connection (Err is a
+// *CloseError) they are exact, but for what it takes while it says goodbye. In all other cases (Err
+// is a *LostError, also of a pipe whose server closed) the messages that are not known to have been
+// taken may have been, or not; none that is not counted in Sent was.
 //
-// Each channel is told of once: by its next Send or SendAcked, or all that are left by Flush, by Close, or by the end of the connection. The call that
-// returns it has sent nothing (but see Counted), and things go on with the next.
+// Each channel is told of once: by its next Send or SendAcked, or all that are left by Flush, by
+// Close, or by the end of the connection. The call that returns it has sent nothing (but see
+// Counted), and things go on with the next.
 type GapError struct {
 	// Err is why the connection ended, a *LostError or a *CloseError as a rule: errors.As finds them.
 	Err error
@@ -18,14 +22,15 @@ type GapError struct {
 	// Sent is how many messages Send has accepted in all, from the first connection on if there were several.
 	Sent uint64
 
-	// Taken is how many of them the other application is known to have taken. They are the first of each channel, but for those that an
-	// earlier GapError was about.
+	// Taken is how many of them the other application is known to have taken. They are the first of
+	// each channel, but for those that an earlier GapError was about.
 	Taken uint64
 
 	// Channels are those with messages that are not known to have been taken, by name. The names are this end's own.
 	Channels []ChannelGap
 
-	// Counted is set if SendAcked returned this for the message that it had sent itself, which is one of those in Sent and may have been taken.
+	// Counted is set if SendAcked returned this for the message that it had sent itself, which is
+	// one of those in Sent and may have been taken.
 	Counted bool
 }
 
@@ -36,7 +41,8 @@ type ChannelGap struct {
 	Taken   uint64 // how many of them are known to have been taken
 }
 
-// Error says in one line how many messages are known to have been taken, and why the connection ended. Text from outside is quoted.
+// Error says in one line how many messages are known to have been taken, and why the connection
+// ended. Text from outside is quoted.
 func (e *GapError) Error() string {
 	known := fmt.Sprintf("%d of %d messages are known to have been taken", e.Taken, e.Sent)
 	if e.Err == nil {

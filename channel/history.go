@@ -14,25 +14,29 @@ const (
 	defaultHistoryBytes = 1 << 20
 )
 
-// ErrFuture is the error of a [History] that is asked for what follows an entry that it never had. It is an *Error
-// with CodeBadMessage. The number may be one of another history, or from before the server started anew: see [History.Epoch].
+// ErrFuture is the error of a [History] that is asked for what follows an entry that it never had.
+// It is an *Error with CodeBadMessage. The number may be one of another history, or from before the
+// server started anew: see [History.Epoch].
 var ErrFuture error = &Error{Code: CodeBadMessage, Text: "the history has not come that far"}
 
 // HistoryConfig bounds a [History]. What goes beyond one of the bounds is forgotten, the oldest first.
 type HistoryConfig struct {
-	// Count is how many entries are kept at most. 0 or less means 1,000. Besides its body an entry takes some 300 bytes.
+	// Count is how many entries are kept at most. 0 or less means 1,000. Besides its body an entry
+	// takes some 300 bytes.
 	Count int
 
 	// Bytes is how many bytes of bodies are kept at most. 0 or less means 1 MiB.
 	Bytes int
 
-	// Age is how long an entry is kept at most. 0 or less means as long as there is room. No clock runs for it: an entry that is too old is
-	// never given again, and its memory is let go with the next call.
+	// Age is how long an entry is kept at most. 0 or less means as long as there is room. No clock
+	// runs for it: an entry that is too old is never given again, and its memory is let go with the
+	// next call.
 	Age time.Duration
 }
 
-// A History keeps the newest messages of a channel, or of what else it is given, with numbers 1, 2, … in the order in which they were added. A reader
-// asks for what follows the number that it knows, and is told how many entries it has missed.
+// A History keeps the newest messages of a channel, or of what else it is given, with numbers 1, 2,
+// … in the order in which they were added. A reader asks for what follows the number that it knows,
+// and is told how many entries it has missed.
 //
 // It starts no goroutine and keeps nothing for its readers. All methods may be called by several goroutines at once.
 type History struct {
@@ -60,15 +64,17 @@ type HistoryPage struct {
 	// Entries are in order of their numbers, without gaps between them. The slice is the caller's.
 	Entries []HistoryEntry
 
-	// Lost is how many entries came after the number asked for and before the first of Entries (or, if that is empty, up to Last), and are
-	// no longer kept.
+	// Lost is how many entries came after the number asked for and before the first of Entries (or,
+	// if that is empty, up to Last), and are no longer kept.
 	Lost uint64
 
-	// Last is the number of the newest entry there ever was, 0 before the first. If Entries does not reach it there is more: ask again with
-	// the number of the last of Entries. If Entries is empty, Last is what to ask with next.
+	// Last is the number of the newest entry there ever was, 0 before the first. If Entries does
+	// not reach it there is more: ask again with the number of the last of Entries. If Entries is
+	// empty, Last is what to ask with next.
 	Last uint64
 
-	// Anew is set if the numbers begin anew, as the server did: the number asked for meant nothing to it, and the page begins with its oldest entry.
+	// Anew is set if the numbers begin anew, as the server did: the number asked for meant nothing
+	// to it, and the page begins with its oldest entry.
 	Anew bool
 
 	// Epoch is the history's: numbers of one mean nothing in another.
@@ -88,11 +94,12 @@ func NewHistory(cfg HistoryConfig) *History {
 	return h
 }
 
-// Epoch is a random number that is this history's own. Who keeps a number beyond the life of the process that keeps the history, keeps the epoch with it.
+// Epoch is a random number that is this history's own. Who keeps a number beyond the life of the
+// process that keeps the history, keeps the epoch with it.
 func (h *History) Epoch() [16]byte { return h.epoch }
 
-// Add appends a copy of m, and gives its number. A message whose body is larger than all that the history may hold is not taken:
-// the number is 0.
+// Add appends a copy of m, and gives its number. A message whose body is larger than all that the
+// history may hold is not taken: the number is 0.
 func (h *History) Add(m *Message) uint64 {
 	if len(m.Body) > h.cfg.Bytes {
 		return 0
@@ -112,8 +119,9 @@ func (h *History) Add(m *Message) uint64 {
 	return h.last
 }
 
-// forget drops what is beyond the bounds. Dropping moves nothing: append copies what is left when the array has come to its end, to
-// one with room for a quarter more at least, so each entry is copied a few times at most. Call it with mu held.
+// forget drops what is beyond the bounds. Dropping moves nothing: append copies what is left when
+// the array has come to its end, to one with room for a quarter more at least, so each entry is
+// copied a few times at most. Call it with mu held.
 func (h *History) forget(now time.Time) {
 	for len(h.entries) > 0 {
 		first := &h.entries[0]
@@ -127,8 +135,9 @@ func (h *History) forget(now time.Time) {
 	h.entries = nil
 }
 
-// Entries gives up to max entries that follow the number after; 0 asks for the oldest, and a max of 0 or less for all. It does not wait. The error is
-// [ErrFuture], with a page that has Last and Epoch.
+// Entries gives up to max entries that follow the number after; 0 asks for the oldest, and a max of
+// 0 or less for all. It does not wait. The error is [ErrFuture], with a page that has Last and
+// Epoch.
 func (h *History) Entries(after uint64, max int) (HistoryPage, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -151,8 +160,9 @@ func (h *History) Entries(after uint64, max int) (HistoryPage, error) {
 	return page, nil
 }
 
-// Wait waits until there is, or was, an entry that follows the number after. It stops at the end of ctx, whose cause it returns. The
-// error is [ErrFuture] at once if after is beyond the newest entry.
+// Wait waits until there is, or was, an entry that follows the number after. It stops at the end of
+// ctx, whose cause it returns. The error is [ErrFuture] at once if after is beyond the newest
+// entry.
 func (h *History) Wait(ctx context.Context, after uint64) error {
 	added, err := h.follows(after)
 	if added == nil {

@@ -11,19 +11,22 @@ type ErrorEvent struct {
 	// Conn is the connection that the message came on, as the handler had it.
 	Conn Conn
 
-	// Message is what failed: its Channel and From say where it is from. The handler had it too, and may have changed its Body or, if it kept it, change it still.
+	// Message is what failed: its Channel and From say where it is from. The handler had it too,
+	// and may have changed its Body or, if it kept it, change it still.
 	Message *Message
 
-	// Err is what the handler or the middleware round it returned. errors.As finds a *DecodeError if the body was not a value of the handler's type, and
-	// a *PanicError if the handler panicked.
+	// Err is what the handler or the middleware round it returned. errors.As finds a *DecodeError
+	// if the body was not a value of the handler's type, and a *PanicError if the handler panicked.
 	Err error
 }
 
-// OnError registers h for the errors of the mux's handlers, in place of an earlier one; nil takes it away. Without one they are logged
-// by the connection. h changes nothing for the sender: who sent a request is answered as [Handler] says.
+// OnError registers h for the errors of the mux's handlers, in place of an earlier one; nil takes
+// it away. Without one they are logged by the connection. h changes nothing for the sender: who
+// sent a request is answered as [Handler] says.
 //
-// h is called after the handler, in its goroutine, so for several messages at once, and the next message of the channel waits for it. A panic in
-// it is logged with [slog.Default], and the event as if there were no hook.
+// h is called after the handler, in its goroutine, so for several messages at once, and the next
+// message of the channel waits for it. A panic in it is logged with [slog.Default], and the event
+// as if there were no hook.
 func (x *Mux) OnError(h func(ErrorEvent)) {
 	if h == nil {
 		x.onError.Store(nil)
@@ -32,8 +35,9 @@ func (x *Mux) OnError(h func(ErrorEvent)) {
 	x.onError.Store(&h)
 }
 
-// Report hands an event to the hook that OnError registered. It reports false if there is none, or it panicked: then the event is to be logged. It is for
-// implementations of Conn. A nil Mux has no hook.
+// Report hands an event to the hook that OnError registered. It reports false if there is none, or
+// it panicked: then the event is to be logged. It is for implementations of Conn. A nil Mux has no
+// hook.
 func (x *Mux) Report(e ErrorEvent) (taken bool) {
 	if x == nil {
 		return false
@@ -51,7 +55,8 @@ func (x *Mux) Report(e ErrorEvent) (taken bool) {
 	return true
 }
 
-// A PanicError is a handler's panic. The program goes on, and so does the connection; who sent a request is told CodeInternal and no more.
+// A PanicError is a handler's panic. The program goes on, and so does the connection; who sent a
+// request is told CodeInternal and no more.
 type PanicError struct {
 	// Value is what panic was called with.
 	Value any

@@ -35,24 +35,29 @@ type Message struct {
 	// Channel is the channel's name. The answer to a request has that of the request.
 	Channel string
 
-	// Body is what was sent, never more than the connection's largest message. Of a received message it is the receiver's to
-	// keep and to change; of one that is sent it is only read, and not kept.
+	// Body is what was sent, never more than the connection's largest message. Of a received
+	// message it is the receiver's to keep and to change; of one that is sent it is only read, and
+	// not kept.
 	Body []byte
 
 	// Encoding is the sender's mark. Nothing has checked that the body is what it says: Decode and Value do.
 	Encoding Encoding
 
-	// From is the authenticated sender of a received message, with the name and the groups that it had when the message came. It is
-	// shared by messages of a connection: do not change it.
+	// From is the authenticated sender of a received message, with the name and the groups that it
+	// had when the message came. It is shared by messages of a connection: do not change it.
 	From *Peer
 
-	// Missed is how many messages of the channel are lost before a received one: the sender sent them on an earlier connection, and was
-	// told that they may be lost, or it left them out as this end did not keep up, as a server may choose to for what it sends to many. Of what members send to a group
-	// only that counts which was left out on the same connection, with all that a session resumes. It is 0 as a rule, for requests always, and is not used of a message that is sent.
+	// Missed is how many messages of the channel are lost before a received one: the sender sent
+	// them on an earlier connection, and was told that they may be lost, or it left them out as
+	// this end did not keep up, as a server may choose to for what it sends to many. Of what
+	// members send to a group only that counts which was left out on the same connection, with all
+	// that a session resumes. It is 0 as a rule, for requests always, and is not used of a message
+	// that is sent.
 	Missed uint64
 
-	// Group is the group that a received message was sent to, empty if it was sent to this end alone. It is not used of a message that is sent.
-	// From is then the member who sent it, by the server's word: From.Unverified is set.
+	// Group is the group that a received message was sent to, empty if it was sent to this end
+	// alone. It is not used of a message that is sent. From is then the member who sent it, by the
+	// server's word: From.Unverified is set.
 	Group string
 
 	answerer Answerer

@@ -1,7 +1,8 @@
 package channel
 
-// Use puts middleware round every handler of the mux, the fallback included, those of Typed, Respond and Signal too. It sees every
-// message that a handler would get, before and after it, and what it does not hand to next no handler gets:
+// Use puts middleware round every handler of the mux, the fallback included, those of Typed,
+// Respond and Signal too. It sees every message that a handler would get, before and after it, and
+// what it does not hand to next no handler gets:
 //
 //	mux.Use(func(next channel.Handler) channel.Handler {
 //		return func(ctx context.Context, from channel.Conn, m *channel.Message) error {
@@ -11,12 +12,13 @@ package channel
 //		}
 //	})
 //
-// The first is the outermost, and those of a later call are within those of an earlier. Handlers that were registered before Use
-// get it as those do that come after, from the message on that is handled next. What it returns counts as the handler's error; its panic as the
-// handler's.
+// The first is the outermost, and those of a later call are within those of an earlier. Handlers
+// that were registered before Use get it as those do that come after, from the message on that is
+// handled next. What it returns counts as the handler's error; its panic as the handler's.
 //
-// Each of mw is called once for every handler when that is registered, and again when a later Use puts more within it: state that is to
-// last belongs outside. It must not register anything on the mux, which is locked. Use panics if one of mw is nil or makes a nil handler.
+// Each of mw is called once for every handler when that is registered, and again when a later Use
+// puts more within it: state that is to last belongs outside. It must not register anything on the
+// mux, which is locked. Use panics if one of mw is nil or makes a nil handler.
 func (x *Mux) Use(mw ...func(next Handler) Handler) {
 	for _, w := range mw {
 		if w == nil {

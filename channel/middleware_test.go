@@ -120,7 +120,8 @@ func TestMiddlewareDecidesWhatGoesOn(t *testing.T) {
 	assert.ErrorIs(t, err, channel.CodeNoHandler, "middleware makes no handler")
 }
 
-// A connection keeps a route as long as the version is the same, so middleware is composed when it is registered and never again.
+// A connection keeps a route as long as the version is the same, so middleware is composed when it
+// is registered and never again.
 func TestUseChangesTheVersionOnce(t *testing.T) {
 	var mux channel.Mux
 	composed := 0

@@ -12,17 +12,20 @@ import (
 // A Handler takes a message of a channel. ctx ends when the connection does or, for a request, when the asker gives up.
 // from is the connection that the message came on: handlers may answer on it.
 //
-// Messages of one channel and one sender are handled one after another, in the order sent. A handler that takes its time delays that channel's
-// sender and nobody else. So a handler that waits for an answer for which its own channel must be handled again waits until its ctx ends:
+// Messages of one channel and one sender are handled one after another, in the order sent. A
+// handler that takes its time delays that channel's sender and nobody else. So a handler that waits
+// for an answer for which its own channel must be handled again waits until its ctx ends:
 // HandleConcurrent is for those, and for handlers that take long.
 //
-// A message of more than 64 KiB counts against what its connection may hold until its handler returns. A handler should therefore not wait for another large
-// message from the same peer, nor send large messages itself where the peer's handlers do that too: both may then wait for each other. Large answers are
-// counted apart: to wait for one, or to give one, is safe.
+// A message of more than 64 KiB counts against what its connection may hold until its handler
+// returns. A handler should therefore not wait for another large message from the same peer, nor
+// send large messages itself where the peer's handlers do that too: both may then wait for each
+// other. Large answers are counted apart: to wait for one, or to give one, is safe.
 //
-// A request that the handler has not answered by Reply is answered when the handler returns: with its error or, if that is nil,
-// with an empty body. An *Error or a Code goes to the asker as it is, another error as CodeFailed with its text. What a handler
-// of a plain message returns is logged. A panic is logged with its stack, is CodeInternal to the asker, and ends nothing else.
+// A request that the handler has not answered by Reply is answered when the handler returns: with
+// its error or, if that is nil, with an empty body. An *Error or a Code goes to the asker as it is,
+// another error as CodeFailed with its text. What a handler of a plain message returns is logged. A
+// panic is logged with its stack, is CodeInternal to the asker, and ends nothing else.
 // [Mux.OnError] hears of all these errors and panics in place of the log.
 type Handler func(ctx context.Context, from Conn, m *Message) error
 
@@ -82,8 +85,8 @@ func (x *Mux) HandleConcurrent(channel string, n int, h Handler) {
 	x.version.Add(1)
 }
 
-// Fallback registers a handler for the channels that have none, in place of an earlier one; nil takes it away. Without one
-// such a channel is refused, and its sender told so.
+// Fallback registers a handler for the channels that have none, in place of an earlier one; nil
+// takes it away. Without one such a channel is refused, and its sender told so.
 func (x *Mux) Fallback(h Handler) {
 	x.mu.Lock()
 	defer x.mu.Unlock()

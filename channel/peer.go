@@ -11,15 +11,15 @@ import (
 // proven; the name is the label that the server, or this end's own key file,
 // binds to that key.
 type Peer struct {
-	// Name passed keys.CheckName, so it has no white space and nothing that a terminal obeys. It may still look like another: show the
-	// key's fingerprint where that matters.
+	// Name passed keys.CheckName, so it has no white space and nothing that a terminal obeys. It
+	// may still look like another: show the key's fingerprint where that matters.
 	Name string
 
 	// Key is what the peer proved to have the private part of.
 	Key keys.PublicKey
 
-	// Groups are the groups that the peer was in when it was asked for, or when the message came, sorted. What a server tells
-	// of others has them too; of a pipe's other end they are not known.
+	// Groups are the groups that the peer was in when it was asked for, or when the message came,
+	// sorted. What a server tells of others has them too; of a pipe's other end they are not known.
 	// The slice is shared: do not change it.
 	Groups []string
 

@@ -7,8 +7,9 @@ import (
 
 // PeerInfo is what a server says of one of its clients.
 type PeerInfo struct {
-	// Peer has the present name and groups. Its Key is the server's word, so Unverified is set unless a key file of this end
-	// says the same; its Addr is nil. Of a peer that has left there are only the Key, the last name that was told, and Unverified.
+	// Peer has the present name and groups. Its Key is the server's word, so Unverified is set
+	// unless a key file of this end says the same; its Addr is nil. Of a peer that has left there
+	// are only the Key, the last name that was told, and Unverified.
 	Peer
 
 	// State says whether the client is connected.
@@ -38,13 +39,15 @@ func (s PeerState) String() string {
 	return fmt.Sprintf("state %d", uint8(s))
 }
 
-// A PresenceEvent says what has changed with a client of the server. Events are of states, not of all that happened: who
-// came and went while nobody looked is not told of, and of several changes that come close together only what they amount to.
+// A PresenceEvent says what has changed with a client of the server. Events are of states, not of
+// all that happened: who came and went while nobody looked is not told of, and of several changes
+// that come close together only what they amount to.
 type PresenceEvent struct {
 	// Kind is the change, the weightiest of several.
 	Kind PresenceKind
 
-	// Peer is who, as it is now, and of Went with the last name: what else was known is in Before. It is zero for Listed, which is about nobody.
+	// Peer is who, as it is now, and of Went with the last name: what else was known is in Before.
+	// It is zero for Listed, which is about nobody.
 	Peer PeerInfo
 
 	// Before is what was known before. It is zero for WasHere, Listed and Came.

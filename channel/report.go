@@ -7,8 +7,10 @@ import (
 
 // A Report says who took a message that was sent to many.
 type Report struct {
-	// Reached is how many connections accepted the message, as Send does: not that their applications have taken it. One that refuses the channel, because nobody handles it there, says so only when the
-	// first message on it comes: it counts as reached by that one, and is among the Unreached, with CodeNoHandler, from the next one on.
+	// Reached is how many connections accepted the message, as Send does: not that their
+	// applications have taken it. One that refuses the channel, because nobody handles it there,
+	// says so only when the first message on it comes: it counts as reached by that one, and is
+	// among the Unreached, with CodeNoHandler, from the next one on.
 	Reached int
 
 	// Unreached are those that did not, as far as they are named: a server names at most 1,024 of them to a client.
@@ -35,7 +37,8 @@ func (r Report) Err() error {
 	return &UnreachedError{Report: r}
 }
 
-// An UnreachedError is a message to many that did not reach them all. errors.Is and errors.As look into the errors of all who are named.
+// An UnreachedError is a message to many that did not reach them all. errors.Is and errors.As look
+// into the errors of all who are named.
 type UnreachedError struct {
 	// Report is the whole report, of those who were reached too.
 	Report Report

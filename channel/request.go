@@ -10,8 +10,8 @@ import (
 //
 //	area, err := channel.Request[float64](ctx, conn, "area", Circle{Radius: 2})
 //
-// It waits as [Conn].Request does. The error is the Conn's, Marshal's with nothing sent, or a *[DecodeError] of an answer
-// that is not a Resp.
+// It waits as [Conn].Request does. The error is the Conn's, Marshal's with nothing sent, or a
+// *[DecodeError] of an answer that is not a Resp.
 func Request[Resp, Req any](ctx context.Context, c Conn, channel string, v Req) (Resp, error) {
 	var none Resp
 	body, err := Marshal(v)
@@ -26,8 +26,9 @@ func Request[Resp, Req any](ctx context.Context, c Conn, channel string, v Req) 
 }
 
 // Respond registers h for the requests of a channel, as r.Handle does. What h returns is the
-// answer, sent as CBOR; its error is answered as a [Handler]'s is. h is not called for a request whose body is not a Req, which
-// is answered with CodeBadMessage, nor for a message that is not a request, which is logged.
+// answer, sent as CBOR; its error is answered as a [Handler]'s is. h is not called for a request
+// whose body is not a Req, which is answered with CodeBadMessage, nor for a message that is not a
+// request, which is logged.
 func Respond[Req, Resp any](r Registrar, channel string, h func(ctx context.Context, from Conn, v Req) (Resp, error)) {
 	if h == nil {
 		panic(fmt.Sprintf("channel: nil handler for %q", channel))

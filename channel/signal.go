@@ -27,8 +27,9 @@ func (s Signal) Name() string { return s.name }
 // Send sends the signal, waiting as [Conn].Send does.
 func (s Signal) Send(ctx context.Context, to Conn) error { return to.Send(ctx, s.name, nil) }
 
-// Handle registers h for the channel, as r.Handle does. h is not called for a message with a body, which is a *[DecodeError]: who sent it as a request is told
-// CodeBadMessage. A request without one is answered when h returns, with its error or with an empty body.
+// Handle registers h for the channel, as r.Handle does. h is not called for a message with a body,
+// which is a *[DecodeError]: who sent it as a request is told CodeBadMessage. A request without one
+// is answered when h returns, with its error or with an empty body.
 func (s Signal) Handle(r Registrar, h func(ctx context.Context, from Conn) error) {
 	if h == nil {
 		panic(fmt.Sprintf("channel: nil handler for %q", s.name))

@@ -8,8 +8,9 @@ import (
 	"github.com/pysock/pysock/keys"
 )
 
-// A Typed is a channel whose messages are values of type T, sent as CBOR. It is
-// defined once, with [Of], and used at both ends. It holds nothing but the name: copy it as you like, use it from any goroutine.
+// A Typed is a channel whose messages are values of type T, sent as CBOR. It is defined once, with
+// [Of], and used at both ends. It holds nothing but the name: copy it as you like, use it from any
+// goroutine.
 //
 // T may be anything that [Marshal] takes; with any, messages hold what [Message.Value] gives.
 type Typed[T any] struct {
@@ -45,9 +46,10 @@ func (c Typed[T]) Send(ctx context.Context, to Conn, v T) error {
 	return to.SendMessage(ctx, m)
 }
 
-// Handle registers h for the channel, as r.Handle does. h is not called for a message whose body is not a T: that is a
-// *[DecodeError], for [Mux.OnError] or the log. Who sent such a request is told CodeBadMessage, and nothing about the
-// types of this end. A request is answered when h returns, with its error or with an empty body; use [Respond] to answer with a value.
+// Handle registers h for the channel, as r.Handle does. h is not called for a message whose body is
+// not a T: that is a *[DecodeError], for [Mux.OnError] or the log. Who sent such a request is told
+// CodeBadMessage, and nothing about the types of this end. A request is answered when h returns,
+// with its error or with an empty body; use [Respond] to answer with a value.
 func (c Typed[T]) Handle(r Registrar, h func(ctx context.Context, from Conn, v T) error) {
 	if h == nil {
 		panic(fmt.Sprintf("channel: nil handler for %q", c.name))

@@ -11,22 +11,25 @@ import (
 	"github.com/pysock/pysock/secure"
 )
 
-// maxWaiting is how many pipes may wait to be accepted, or be in their handshake; the next opener is told that we are busy.
+// maxWaiting is how many pipes may wait to be accepted, or be in their handshake; the next opener
+// is told that we are busy.
 const maxWaiting = 16
 
-// maxShaking is how many of them may be in the handshake for one opener's name, so that one who never finishes his cannot
-// keep the others out.
+// maxShaking is how many of them may be in the handshake for one opener's name, so that one who
+// never finishes his cannot keep the others out.
 const maxShaking = 4
 
 // ErrRunning is returned by AcceptPipe after Run, which takes the pipes that peers open.
 var ErrRunning = errors.New("client: Run takes the pipes of this client: use handlers, or do not call Run")
 
-// maxPerPeer is how many pipes one peer may have with us when it opens another. One counts until its handlers have returned, so that what a peer makes run by opening and leaving pipes
-// is bounded too.
+// maxPerPeer is how many pipes one peer may have with us when it opens another. One counts until
+// its handlers have returned, so that what a peer makes run by opening and leaving pipes is bounded
+// too.
 const maxPerPeer = 64
 
-// AcceptPipe waits for the next pipe that a peer has opened: one of the key file's peers, or as Config says. The handshake is done by then. It stops at ctx's end
-// or the connection's. Run takes the pipes itself: after it AcceptPipe returns ErrRunning.
+// AcceptPipe waits for the next pipe that a peer has opened: one of the key file's peers, or as
+// Config says. The handshake is done by then. It stops at ctx's end or the connection's. Run takes
+// the pipes itself: after it AcceptPipe returns ErrRunning.
 func (c *Client) AcceptPipe(ctx context.Context) (*Pipe, error) {
 	c.mu.Lock()
 	running := c.running
@@ -61,8 +64,9 @@ func (c *Client) takePipes() {
 	}
 }
 
-// adopt lets a pipe's messages go to the handlers, and SendTo use it if it has none for that peer, or one whose peer is not there: it may have been restarted, and will not come back to
-// that one then.
+// adopt lets a pipe's messages go to the handlers, and SendTo use it if it has none for that peer,
+// or one whose peer is not there: it may have been restarted, and will not come back to that one
+// then.
 func (c *Client) adopt(p *Pipe) *Pipe {
 	c.mu.Lock()
 	first := c.byKey[p.peer.Key]
@@ -81,8 +85,9 @@ func (c *Client) adopt(p *Pipe) *Pipe {
 // errCrowded ends a pipe that waits for its peer, who has opened too many others.
 var errCrowded = errors.New("its place was needed for a pipe that the peer opened later")
 
-// pipesOf counts the pipes with a peer, apart from them those that have ended and whose handlers still run, and finds that which has waited for the peer longest, nil if
-// none does. Call it with c.mu held.
+// pipesOf counts the pipes with a peer, apart from them those that have ended and whose handlers
+// still run, and finds that which has waited for the peer longest, nil if none does. Call it with
+// c.mu held.
 func (c *Client) pipesOf(key keys.PublicKey) (n, ended int, waiting *Pipe) {
 	for p := range c.pipes {
 		switch {
@@ -224,7 +229,8 @@ func (c *Client) pipeOf(trust *peerTrust, key keys.PublicKey, number [wire.IDSiz
 		p.conn.End(&channel.LostError{Err: errNewLink})
 	}
 	if n, ended, waiting := c.pipesOf(key); n+ended >= maxPerPeer {
-		// One that makes room counts among the ended until its handlers, which have been told to stop, do: so at most twice as many pipes have any.
+		// One that makes room counts among the ended until its handlers, which have been told to
+		// stop, do: so at most twice as many pipes have any.
 		if waiting == nil || ended >= maxPerPeer {
 			return nil, false, &channel.Error{Code: channel.CodeBusy, Text: "too many pipes of this peer"}
 		}
@@ -241,7 +247,8 @@ func (c *Client) pipeOf(trust *peerTrust, key keys.PublicKey, number [wire.IDSiz
 // errPipeClosed is of a peer who comes back to a pipe that it has just closed: it gets another.
 var errPipeClosed = errors.New("the peer has closed the pipe that it comes back to")
 
-// welcome lets the peer in, and the pipe go on. The link that it had ends before that (docs/protocol.md, section 8.1): who is welcomed may close it, and must not end the pipe by that.
+// welcome lets the peer in, and the pipe go on. The link that it had ends before that
+// (docs/protocol.md, section 8.1): who is welcomed may close it, and must not end the pipe by that.
 func (p *Pipe) welcome(ctx context.Context, pending *secure.Pending, hello *wire.Hello) error {
 	p.attaching.Lock()
 	defer p.attaching.Unlock()

@@ -12,7 +12,8 @@ import (
 	"github.com/pysock/pysock/secure"
 )
 
-// attempt makes one connection and goes on over it, with the session or, if anew is set or there is none, with a new one.
+// attempt makes one connection and goes on over it, with the session or, if anew is set or there is
+// none, with a new one.
 func (k *keeper) attempt(anew bool) error {
 	s := k.session
 	ctx, cancel := context.WithCancel(k.ctx)

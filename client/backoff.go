@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// backoff spreads attempts: each wait is random between nothing and a bound that doubles, so that many clients that lost the same server do not come back at
-// once.
+// backoff spreads attempts: each wait is random between nothing and a bound that doubles, so that
+// many clients that lost the same server do not come back at once.
 type backoff struct {
 	first, most time.Duration
 	n           int // waits since the last reset

@@ -15,8 +15,9 @@ import (
 	"github.com/pysock/pysock/secure"
 )
 
-// A Client is a connection to a server, for as long as the server lets the client in: it outlives the connections of the network below. It is a channel.Conn, and its
-// methods may be called by several goroutines at once.
+// A Client is a connection to a server, for as long as the server lets the client in: it outlives
+// the connections of the network below. It is a channel.Conn, and its methods may be called by
+// several goroutines at once.
 type Client struct {
 	cfg    Config
 	clock  clock
@@ -46,7 +47,8 @@ type Client struct {
 	byKey   map[keys.PublicKey]*Pipe // those that SendTo uses
 	opening map[string]*opening      // those that SendTo opens at the moment, by name
 
-	// What SendTo is to tell of pipes that it does not use any more. Guarded by mu, but owing, the number of entries, which is written with mu held.
+	// What SendTo is to tell of pipes that it does not use any more. Guarded by mu, but owing, the
+	// number of entries, which is written with mu held.
 	owed  map[keys.PublicKey]*channel.GapError
 	owing atomic.Int32
 }
@@ -83,8 +85,9 @@ func newClient(conn *secure.Conn, w wire.Welcome, d *dialer, now clock) (*Client
 	return c, nil
 }
 
-// Name is the name that the server knows the client by: the one that it has bound to the key or, since the session began, what Rename has got or the server's application
-// has given it. Of the latter the client hears within the time of a message; Selves tells when it does.
+// Name is the name that the server knows the client by: the one that it has bound to the key or,
+// since the session began, what Rename has got or the server's application has given it. Of the
+// latter the client hears within the time of a message; Selves tells when it does.
 func (c *Client) Name() string {
 	name, _ := c.self.is()
 	return name
@@ -96,8 +99,8 @@ func (c *Client) Key() keys.PublicKey { return c.cfg.Keys.Private.Public() }
 // Peer is the server. Its address is that of the first connection; State has the present one's.
 func (c *Client) Peer() channel.Peer { return c.peer }
 
-// Context is done when the client has ended, not when a connection is lost; context.Cause says why: ErrClosed, what the server said, or
-// with Config.NoReconnect what was seen of the loss.
+// Context is done when the client has ended, not when a connection is lost; context.Cause says why:
+// ErrClosed, what the server said, or with Config.NoReconnect what was seen of the loss.
 func (c *Client) Context() context.Context { return c.conn.Context() }
 
 // within gives a call that sends something the end that Config.FailOffline wants.
@@ -110,9 +113,12 @@ func (c *Client) within(ctx context.Context) (context.Context, func()) {
 
 // Send sends body to the server on a channel; see channel.Conn.
 //
-// While the client is Resuming what Send accepts waits to be sent. That is not much: of each channel about 64 KiB that the server has not taken, where each message counts 32 bytes more than its
-// body, or what the server had allowed more; and in all at most what Config.ResumeBuffer and a queue of 1 MiB hold. A message that does not fit waits, as one larger than 64 KiB most often does, or with
-// Config.FailOffline Send returns ErrOffline. While the client is Connecting there is no session to send on, and every message waits.
+// While the client is Resuming what Send accepts waits to be sent. That is not much: of each
+// channel about 64 KiB that the server has not taken, where each message counts 32 bytes more than
+// its body, or what the server had allowed more; and in all at most what Config.ResumeBuffer and a
+// queue of 1 MiB hold. A message that does not fit waits, as one larger than 64 KiB most often
+// does, or with Config.FailOffline Send returns ErrOffline. While the client is Connecting there is
+// no session to send on, and every message waits.
 func (c *Client) Send(ctx context.Context, name string, body []byte) error {
 	ctx, done := c.within(ctx)
 	defer done()
@@ -161,9 +167,10 @@ func (c *Client) OpenStream(ctx context.Context, name string) (net.Conn, error) 
 	return c.conn.OpenStream(ctx, name)
 }
 
-// Listen takes the streams of a name that peers open through pipes; the server cannot open any of them. channel.PeerOf says who opened an accepted
-// one. Close the listener to stop; accepted streams outlive it. Its Accept waits until a stream comes or the listener or the client is closed.
-// At most 128 streams of a name wait for it; the opener of one more gets CodeBusy.
+// Listen takes the streams of a name that peers open through pipes; the server cannot open any of
+// them. channel.PeerOf says who opened an accepted one. Close the listener to stop; accepted
+// streams outlive it. Its Accept waits until a stream comes or the listener or the client is
+// closed. At most 128 streams of a name wait for it; the opener of one more gets CodeBusy.
 func (c *Client) Listen(name string) (net.Listener, error) { return c.listen(&c.listeners, name) }
 
 // ListenServer is Listen for the streams that the server opens, and no one else.
@@ -187,23 +194,27 @@ func (c *Client) listen(on *link.Listeners, name string) (net.Listener, error) {
 	return on.Listen(name)
 }
 
-// Handle registers the handler of a channel, for messages from the server and, through pipes, from peers: the
-// handler's from tells them apart. It panics as channel.Mux.Handle does. Handlers are called from Run or the
-// first Receive on. A message to a group comes from the server: from is the client, and m.From and m.Group say who sent it to which group.
+// Handle registers the handler of a channel, for messages from the server and, through pipes, from
+// peers: the handler's from tells them apart. It panics as channel.Mux.Handle does. Handlers are
+// called from Run or the first Receive on. A message to a group comes from the server: from is the
+// client, and m.From and m.Group say who sent it to which group.
 func (c *Client) Handle(name string, h channel.Handler) { c.mux.Handle(name, h) }
 
 // Fallback registers a handler for the channels that have none.
 func (c *Client) Fallback(h channel.Handler) { c.mux.Fallback(h) }
 
-// Use puts middleware round every handler; see channel.Mux.Use. With a Config.Handler that several clients share it is round the handlers of all.
+// Use puts middleware round every handler; see channel.Mux.Use. With a Config.Handler that several
+// clients share it is round the handlers of all.
 func (c *Client) Use(mw ...func(next channel.Handler) channel.Handler) { c.mux.Use(mw...) }
 
-// OnError registers what is told of messages that could not be handled, in place of the log; see channel.Mux.OnError. With a Config.Handler that several clients share it is
-// told of those of all: ErrorEvent.Conn says whose.
+// OnError registers what is told of messages that could not be handled, in place of the log; see
+// channel.Mux.OnError. With a Config.Handler that several clients share it is told of those of all:
+// ErrorEvent.Conn says whose.
 func (c *Client) OnError(h func(channel.ErrorEvent)) { c.mux.OnError(h) }
 
-// Run lets handlers be called, and waits until ctx or the client ends. From then on pipes that peers open are accepted by themselves and their
-// messages go to the same handlers, so AcceptPipe is not needed. When ctx ends Run returns its cause; handlers go on until the client is closed.
+// Run lets handlers be called, and waits until ctx or the client ends. From then on pipes that
+// peers open are accepted by themselves and their messages go to the same handlers, so AcceptPipe
+// is not needed. When ctx ends Run returns its cause; handlers go on until the client is closed.
 // When the client ends Run returns why, as its Context does.
 func (c *Client) Run(ctx context.Context) error {
 	c.mu.Lock()

@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// clock tells the time in two ways: by the wall, which goes on while the computer sleeps, and by what has elapsed for this process.
+// clock tells the time in two ways: by the wall, which goes on while the computer sleeps, and by
+// what has elapsed for this process.
 type clock struct {
 	wall    func() time.Time
 	elapsed func() time.Duration
@@ -16,15 +17,15 @@ func systemClock() clock {
 	return clock{wall: time.Now, elapsed: func() time.Duration { return time.Since(start) }}
 }
 
-// checkClock is how often a sleeper should be asked, and slept how much more wall than elapsed time is taken for a sleep: less is what corrections of
-// the clock do.
+// checkClock is how often a sleeper should be asked, and slept how much more wall than elapsed time
+// is taken for a sleep: less is what corrections of the clock do.
 const (
 	checkClock = 3 * time.Second
 	slept      = 2 * time.Second
 )
 
-// sleeper notices that the computer has slept. Connections that looked well before are then most likely lost, and a back-off
-// has waited long enough.
+// sleeper notices that the computer has slept. Connections that looked well before are then most
+// likely lost, and a back-off has waited long enough.
 type sleeper struct {
 	clock clock
 

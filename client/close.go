@@ -9,12 +9,16 @@ import (
 	"github.com/pysock/pysock/internal/wire"
 )
 
-// Close closes the pipes, sends what Send accepted, and ends the client. It waits for the network at most a few seconds, also if the connection is lost
-// and may come back within them; while there is no session it does not wait.
+// Close closes the pipes, sends what Send accepted, and ends the client. It waits for the network
+// at most a few seconds, also if the connection is lost and may come back within them; while there
+// is no session it does not wait.
 //
-// The error is as channel.Conn says: a *channel.GapError if the server has not answered in that time, as when the connection is lost and does not come back, and messages to it are not known to
-// have been taken. Nor does Close wait for what AtLeastOnce still has to send again when it is called: it returns a *channel.GapError then, too, as it does when messages were lost to the server and nobody has
-// been told. What became of messages in pipes it does not return: call Flush on them first, or close them.
+// The error is as channel.Conn says: a *channel.GapError if the server has not answered in that
+// time, as when the connection is lost and does not come back, and messages to it are not known to
+// have been taken. Nor does Close wait for what AtLeastOnce still has to send again when it is
+// called: it returns a *channel.GapError then, too, as it does when messages were lost to the
+// server and nobody has been told. What became of messages in pipes it does not return: call Flush
+// on them first, or close them.
 func (c *Client) Close() error { return c.CloseWithReason(channel.CodeClosed, "") }
 
 // CloseWithReason is Close with a code and a text of at most 255 bytes that the server sees.

@@ -97,7 +97,8 @@ func TestCloseByHandler(t *testing.T) {
 	})
 }
 
-// TestCloseTells sends what never leaves, because the network is down for good, or leads nowhere and nobody has noticed: Close says so.
+// TestCloseTells sends what never leaves, because the network is down for good, or leads nowhere
+// and nobody has noticed: Close says so.
 func TestCloseTells(t *testing.T) {
 	for name, lose := range map[string]func(*testing.T, *network, *client.Client){
 		"down": func(t *testing.T, n *network, c *client.Client) {

@@ -25,16 +25,21 @@ const (
 	DefaultResumeBuffer = 4 << 20
 )
 
-// Delivery says what becomes of messages that the other application is not known to have taken when a session or a pipe's
-// link is lost for good and another begins. As long as connections are resumed there are none, and both are the same.
+// Delivery says what becomes of messages that the other application is not known to have taken when
+// a session or a pipe's link is lost for good and another begins. As long as connections are
+// resumed there are none, and both are the same.
 type Delivery uint8
 
 const (
-	// AtMostOnce tells of them with a *channel.GapError and never sends them again. A message that came, whose taking was not heard of, is among them.
+	// AtMostOnce tells of them with a *channel.GapError and never sends them again. A message that
+	// came, whose taking was not heard of, is among them.
 	AtMostOnce Delivery = iota
-	// AtLeastOnce keeps each message until the other application has taken it, and sends it again. What that application has taken already it does not get a second time as long as
-	// it is remembered there: by a server for its grace time (two minutes as a rule) after the session has ended, by a peer as long as its end of the pipe waits, which is its PipeGrace.
-	// Later, or if its process was restarted, it may. Close does not wait for what is still to be sent again: it returns a *channel.GapError with that.
+	// AtLeastOnce keeps each message until the other application has taken it, and sends it again.
+	// What that application has taken already it does not get a second time as long as it is
+	// remembered there: by a server for its grace time (two minutes as a rule) after the session
+	// has ended, by a peer as long as its end of the pipe waits, which is its PipeGrace. Later, or
+	// if its process was restarted, it may. Close does not wait for what is still to be sent again:
+	// it returns a *channel.GapError with that.
 	AtLeastOnce
 )
 
@@ -44,24 +49,27 @@ type Config struct {
 	// Keys is the client's key file: its identity, its server, its peers.
 	Keys *keys.File
 
-	// Addresses are more addresses HOST:PORT of the same server, with the same key, besides the one that Dial is given or the key file has. They are tried in turn,
-	// beginning with the one that worked last.
+	// Addresses are more addresses HOST:PORT of the same server, with the same key, besides the one
+	// that Dial is given or the key file has. They are tried in turn, beginning with the one that
+	// worked last.
 	Addresses []string
 
 	// Transient asks for a session of one errand: it has the name of the key, replaces no other session and
 	// cannot be addressed. Commands that send something and exit use it.
 	Transient bool
 
-	// Groups are the groups to join, 16 at most. A server whose policy does not allow one of them refuses the client, with CodeRefused. Client.JoinGroup and LeaveGroup add to them and take away
-	// later.
+	// Groups are the groups to join, 16 at most. A server whose policy does not allow one of them
+	// refuses the client, with CodeRefused. Client.JoinGroup and LeaveGroup add to them and take
+	// away later.
 	Groups []string
 
-	// KnownServers remembers servers that the key file does not name the key of: trust on first use. If it is nil such a
-	// server is refused.
+	// KnownServers remembers servers that the key file does not name the key of: trust on first
+	// use. If it is nil such a server is refused.
 	KnownServers *keys.KnownServers
 
-	// KnownPeers remembers peers that the key file does not have: trust on first use. A peer whose key was learnt that way is marked Unverified.
-	// If it is nil a pipe to a peer that is not in the key file is refused.
+	// KnownPeers remembers peers that the key file does not have: trust on first use. A peer whose
+	// key was learnt that way is marked Unverified. If it is nil a pipe to a peer that is not in
+	// the key file is refused.
 	KnownPeers *keys.KnownPeers
 
 	// AcceptStrangers accepts pipes from peers that are neither in the key file nor known, and remembers them
@@ -71,53 +79,64 @@ type Config struct {
 	// NoPipes refuses every pipe that others open.
 	NoPipes bool
 
-	// Handler has the handlers for messages of the server and of peers; see Client.Run. If it is nil the client has an empty one of its own. Several clients may share one: Handle, Fallback,
+	// Handler has the handlers for messages of the server and of peers; see Client.Run. If it is
+	// nil the client has an empty one of its own. Several clients may share one: Handle, Fallback,
 	// Use and OnError of each are then those of all.
 	Handler *channel.Mux
 
-	// NoReconnect ends the client, and each of its pipes, with the first loss that resuming cannot mend: the server closed the session, does not know it
-	// any more, or could not be reached for as long as it said that it keeps one.
+	// NoReconnect ends the client, and each of its pipes, with the first loss that resuming cannot
+	// mend: the server closed the session, does not know it any more, or could not be reached for
+	// as long as it said that it keeps one.
 	NoReconnect bool
 
 	// Delivery says what becomes of messages that may be lost with a session; see there.
 	Delivery Delivery
 
-	// FailOffline lets calls that send something return ErrOffline instead of waiting: while the client is not Online, and those of a Pipe also while it has no link, as Pipe.Away
-	// tells; and if they wait when that begins. A peer who has lost his connection is not known to be away until the server's grace for him is over: until then calls on the pipe wait.
-	// Calls that need not wait succeed all the same: Send as far as Client.Send says, and Flush if there is nothing to wait for. What a call that failed had queued
-	// already, SendAcked its message, may still arrive.
+	// FailOffline lets calls that send something return ErrOffline instead of waiting: while the
+	// client is not Online, and those of a Pipe also while it has no link, as Pipe.Away tells; and
+	// if they wait when that begins. A peer who has lost his connection is not known to be away
+	// until the server's grace for him is over: until then calls on the pipe wait. Calls that need
+	// not wait succeed all the same: Send as far as Client.Send says, and Flush if there is nothing
+	// to wait for. What a call that failed had queued already, SendAcked its message, may still
+	// arrive.
 	FailOffline bool
 
-	// DialContext connects to the server, for proxies and tests; nil for a net.Dialer, which races IPv6 and IPv4. The network is "tcp". It is called again for
-	// each new connection. Its ctx ends when the attempt does, and must not end the connection.
+	// DialContext connects to the server, for proxies and tests; nil for a net.Dialer, which races
+	// IPv6 and IPv4. The network is "tcp". It is called again for each new connection. Its ctx ends
+	// when the attempt does, and must not end the connection.
 	DialContext func(ctx context.Context, network, address string) (net.Conn, error)
 
-	// Timeout bounds the handshake, 0 for 10 s. Dial's ctx bounds connecting and the handshake together, and so does Timeout
-	// from the second connection on, and in Dial if there are several addresses. In a pipe it bounds the handshake.
+	// Timeout bounds the handshake, 0 for 10 s. Dial's ctx bounds connecting and the handshake
+	// together, and so does Timeout from the second connection on, and in Dial if there are several
+	// addresses. In a pipe it bounds the handshake.
 	Timeout time.Duration
 
-	// KeepAlive is how long the connection may be silent before the client asks whether the server is there, 0 for 15 s. A server that is not
-	// heard of for 10 s more is taken for lost, and the client connects anew.
+	// KeepAlive is how long the connection may be silent before the client asks whether the server
+	// is there, 0 for 15 s. A server that is not heard of for 10 s more is taken for lost, and the
+	// client connects anew.
 	KeepAlive time.Duration
 
-	// PipeGrace is how long a pipe may be without its peer before it ends; 0 for DefaultPipeGrace. It begins when this client notices: for a peer whose connection was lost that is
-	// when the server's grace for him is over, and for a client that has lost its own when its session is.
+	// PipeGrace is how long a pipe may be without its peer before it ends; 0 for DefaultPipeGrace.
+	// It begins when this client notices: for a peer whose connection was lost that is when the
+	// server's grace for him is over, and for a client that has lost its own when its session is.
 	PipeGrace time.Duration
 
-	// RenewAfter is how old a connection becomes before a new one with fresh keys takes its place, unnoticed, with up to a fifth of it less; 0 for DefaultRenewAfter, which is
-	// also the most.
+	// RenewAfter is how old a connection becomes before a new one with fresh keys takes its place,
+	// unnoticed, with up to a fifth of it less; 0 for DefaultRenewAfter, which is also the most.
 	RenewAfter time.Duration
 
-	// RenewBytes is how many bytes a connection carries, both directions together, before a new one takes its place, with up to a fifth of it less; 0 for DefaultRenewBytes,
-	// which is also the most.
+	// RenewBytes is how many bytes a connection carries, both directions together, before a new one
+	// takes its place, with up to a fifth of it less; 0 for DefaultRenewBytes, which is also the
+	// most.
 	RenewBytes int64
 
-	// ResumeBuffer is how many bytes are kept that the server has not acknowledged, to send them again over the next connection; 0 for
-	// DefaultResumeBuffer. When they are used up, sending waits. It is not what a Send may be ahead while the client is offline: see Client.Send.
+	// ResumeBuffer is how many bytes are kept that the server has not acknowledged, to send them
+	// again over the next connection; 0 for DefaultResumeBuffer. When they are used up, sending
+	// waits. It is not what a Send may be ahead while the client is offline: see Client.Send.
 	ResumeBuffer int
 
-	// MaxMessage is the largest message accepted, in bytes of its body: 0 for 16 MiB, less than 64 KiB is raised to that,
-	// more than 1 GiB lowered.
+	// MaxMessage is the largest message accepted, in bytes of its body: 0 for 16 MiB, less than 64
+	// KiB is raised to that, more than 1 GiB lowered.
 	MaxMessage int
 
 	// StreamWindow is how much one stream or pipe may hold that has not been read, in bytes; 0 for 512 KiB.

@@ -12,8 +12,9 @@ import (
 	"github.com/pysock/pysock/internal/wire"
 )
 
-// connection is a durable.Conn whose errors are what callers are to get: those of calls that send no message have no gap in them, and in those of the client's own the end of a
-// session can be told with ErrSessionLost. A pipe's have that from the stream that carries it.
+// connection is a durable.Conn whose errors are what callers are to get: those of calls that send
+// no message have no gap in them, and in those of the client's own the end of a session can be told
+// with ErrSessionLost. A pipe's have that from the stream that carries it.
 type connection struct {
 	*durable.Conn
 	sessions bool // its links are sessions
@@ -84,7 +85,8 @@ func (c connection) OpenPipe(open wire.PipeOpen) (sessionStream, error) {
 	return sessionStream{s}, c.bare(context.Background(), err)
 }
 
-// sessionStream is a stream of a session, also one that carries a pipe: if it ends because the session does, its errors say so.
+// sessionStream is a stream of a session, also one that carries a pipe: if it ends because the
+// session does, its errors say so.
 type sessionStream struct{ *link.Stream }
 
 func (s sessionStream) Read(p []byte) (int, error) {

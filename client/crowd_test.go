@@ -30,7 +30,8 @@ func (w *world) stubborn(ctx context.Context) (bob *client.Client, running *atom
 	return bob, running, stop
 }
 
-// TestPipesLeftBehind has a peer open one pipe after another, say something and close it: each counts until its handlers have returned.
+// TestPipesLeftBehind has a peer open one pipe after another, say something and close it: each
+// counts until its handlers have returned.
 func TestPipesLeftBehind(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		ctx := t.Context()
@@ -59,7 +60,8 @@ func TestPipesLeftBehind(t *testing.T) {
 	})
 }
 
-// TestPipesLeftWaiting has a peer be lost instead of closing: those that wait make room, but only as long as not too many handlers run on.
+// TestPipesLeftWaiting has a peer be lost instead of closing: those that wait make room, but only
+// as long as not too many handlers run on.
 func TestPipesLeftWaiting(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		ctx := t.Context()

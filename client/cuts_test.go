@@ -56,8 +56,8 @@ func upTo(n int) []uint32 {
 	return all
 }
 
-// faulty makes each connection but the first ones fail somewhere, at random but the same for the same seed: it is cut, reset or becomes a black hole, whole or in one
-// direction.
+// faulty makes each connection but the first ones fail somewhere, at random but the same for the
+// same seed: it is cut, reset or becomes a black hole, whole or in one direction.
 func faulty(seed uint64, spare int) func(n int) memnet.Config {
 	random := rand.New(rand.NewPCG(seed, 1))
 	return func(n int) memnet.Config {

@@ -14,15 +14,20 @@ import (
 	"github.com/pysock/pysock/secure"
 )
 
-// keepAlive finds a server that is gone during the handshake, and one that cannot resume; else the layer that resumes does.
+// keepAlive finds a server that is gone during the handshake, and one that cannot resume; else the
+// layer that resumes does.
 var keepAlive = net.KeepAliveConfig{Enable: true, Idle: 15 * time.Second, Interval: 15 * time.Second, Count: 3}
 
-// Dial connects to the server at the address HOST:PORT, or those of the key file if it is empty, and returns when the server has let the client in. It
-// tries each address, Config.Addresses among them, once, until one lets it in or refuses it for good. A connection that is lost later the client replaces by itself; see the package's documentation.
+// Dial connects to the server at the address HOST:PORT, or those of the key file if it is empty,
+// and returns when the server has let the client in. It tries each address, Config.Addresses among
+// them, once, until one lets it in or refuses it for good. A connection that is lost later the
+// client replaces by itself; see the package's documentation.
 //
-// Errors to act on: a *channel.Error with the server's code if it refused (CodeUnknownKey, CodeNameTaken, …), a
-// *keys.ChangedKeyError if the server has another key than it should, ErrUnknownServer if nothing says which key it should have, and those of package
-// secure, of the network and of ctx. If there are several addresses and none worked it is a *DialError with the errors of all, in which errors.Is and errors.As find these; but one that says that the server
+// Errors to act on: a *channel.Error with the server's code if it refused (CodeUnknownKey,
+// CodeNameTaken, …), a *keys.ChangedKeyError if the server has another key than it should,
+// ErrUnknownServer if nothing says which key it should have, and those of package secure, of the
+// network and of ctx. If there are several addresses and none worked it is a *DialError with the
+// errors of all, in which errors.Is and errors.As find these; but one that says that the server
 // does not want this client is returned as it is, whatever the others said.
 func Dial(ctx context.Context, address string, cfg *Config) (*Client, error) {
 	return dial(ctx, address, cfg, systemClock())
@@ -67,9 +72,11 @@ func (d *dialer) first(ctx context.Context) (conn *secure.Conn, w wire.Welcome, 
 	return nil, wire.Welcome{}, err
 }
 
-// A DialError is why Dial has failed at each of several addresses. errors.Is and errors.As look into all of them, from the first.
+// A DialError is why Dial has failed at each of several addresses. errors.Is and errors.As look
+// into all of them, from the first.
 type DialError struct {
-	// Attempts are those that were made, in their order: fewer than there are addresses if Dial's ctx ended before. There are two at least.
+	// Attempts are those that were made, in their order: fewer than there are addresses if Dial's
+	// ctx ended before. There are two at least.
 	Attempts []DialAttempt
 }
 

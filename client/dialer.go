@@ -78,8 +78,9 @@ func (d *dialer) address() string { return d.addresses[d.turn] }
 // tokenFor makes the token of a hello, for the handshake that has the hash before it.
 type tokenFor func(hash [resume.HashSize]byte) *wire.Token
 
-// attempt connects to the address whose turn it is; the next one's comes if that fails. The context bounds all of it. With ask, which may be nil, it
-// asks for a session to go on: it is called at most once, right before the token is sent.
+// attempt connects to the address whose turn it is; the next one's comes if that fails. The context
+// bounds all of it. With ask, which may be nil, it asks for a session to go on: it is called at
+// most once, right before the token is sent.
 func (d *dialer) attempt(ctx context.Context, ask tokenFor) (*secure.Conn, wire.Welcome, error) {
 	conn, w, err := d.connect(ctx, d.addresses[d.turn], d.trust[d.turn], ask)
 	if err != nil {
@@ -156,7 +157,8 @@ func (d *dialer) hello(token *wire.Token) ([]byte, error) {
 	return h.Append(nil)
 }
 
-// errChangedName ends a client whose name the server has changed: peers know it by the old one, and so do the names that its pipes are bound to.
+// errChangedName ends a client whose name the server has changed: peers know it by the old one, and
+// so do the names that its pipes are bound to.
 var errChangedName = errors.New("the server knows this key by another name now")
 
 // checkWelcome decides whether a welcome fits what we asked for and what we know.

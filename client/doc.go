@@ -16,35 +16,42 @@
 //
 // # Pipes
 //
-// [Client.OpenPipe] opens an end-to-end encrypted pipe to another client. The server carries it and cannot read it. A [Pipe] has the
-// same verbs as the connection to the server, and its streams are net.Conns:
+// [Client.OpenPipe] opens an end-to-end encrypted pipe to another client. The server carries it and
+// cannot read it. A [Pipe] has the same verbs as the connection to the server, and its streams are
+// net.Conns:
 //
 //	p, err := c.OpenPipe(ctx, "bob")
 //	err = p.Send(ctx, "test", []byte("for bob alone"))
 //	conn, err := p.OpenStream(ctx, "http")
 //
-// Whom a pipe is opened to, and accepted from, is decided by key and not by name: the peers of the key file, or, with [Config.KnownPeers],
-// those met before.
+// Whom a pipe is opened to, and accepted from, is decided by key and not by name: the peers of the
+// key file, or, with [Config.KnownPeers], those met before.
 //
 // # Others, groups and history
 //
-// What goes through the server it can read, and who sent it is its word; it decides what is allowed. Nobody may rename themselves, join groups or send to them unless it says so.
+// What goes through the server it can read, and who sent it is its word; it decides what is
+// allowed. Nobody may rename themselves, join groups or send to them unless it says so.
 //
-// A client can be in many groups, which it names in [Config.Groups] or joins at run time, and can send to all in one. A report says who was not reached. What others send to a group arrives as any message does, with
-// [channel.Message.Group]:
+// A client can be in many groups, which it names in [Config.Groups] or joins at run time, and can
+// send to all in one. A report says who was not reached. What others send to a group arrives as any
+// message does, with [channel.Message.Group]:
 //
 //	err = c.JoinGroup(ctx, "players")
 //	report, err := c.Group("players").Send(ctx, "move", []byte("e4"))
 //	err = report.Err()
 //
-// [Client.Presence] tells who is connected and what changes, [Client.Peers] who is connected now, [Client.Lookup] who has a name. [Client.Follow] reads what the server keeps of a channel, and then goes on with what comes:
+// [Client.Presence] tells who is connected and what changes, [Client.Peers] who is connected now,
+// [Client.Lookup] who has a name. [Client.Follow] reads what the server keeps of a channel, and
+// then goes on with what comes:
 //
 //	for e, err := range c.Presence(ctx) { … } // e.Kind: channel.WasHere, Listed, Came, Went, WentAway, CameBack, Renamed, GroupsChanged
 //	for e, err := range c.Follow(ctx, "chat", 0) { … } // e.Number, e.Time, e.Message; a HistoryGapError in the place of what is missing
 //
 // Both go on when the network fails.
 //
-// The server's application may give a client another name, and put it into groups and out of them. [Client.Name] and [Client.Groups] are what the client was told last, and [Client.Selves] tells each change.
+// The server's application may give a client another name, and put it into groups and out of them.
+// [Client.Name] and [Client.Groups] are what the client was told last, and [Client.Selves] tells
+// each change.
 //
 // # When the network fails
 //
@@ -73,9 +80,12 @@
 //		answer, err = c.Request(ctx, "time", nil)
 //	}
 //
-// New connections are tried at once, then after random waits of less than a bound that grows from 50 ms to 10 s, and at once again when the computer wakes up. Where nothing listens, the bound is
-// at least 2 s as soon as each address has been tried. They are tried at [Config.Addresses], too. A pipe is opened anew at once if it had lasted for 10 s, and else after waits whose bound grows from 50 ms to 2 s.
-// A server that goes down may say when to come back; it is obeyed for at most ten minutes.
-// What is exact is what the other application has taken, which it reports itself, through a pipe end to end; what it took and could not report any more is among
-// what the GapError does not know of.
+// New connections are tried at once, then after random waits of less than a bound that grows from
+// 50 ms to 10 s, and at once again when the computer wakes up. Where nothing listens, the bound is
+// at least 2 s as soon as each address has been tried. They are tried at [Config.Addresses], too. A
+// pipe is opened anew at once if it had lasted for 10 s, and else after waits whose bound grows
+// from 50 ms to 2 s. A server that goes down may say when to come back; it is obeyed for at most
+// ten minutes. What is exact is what the other application has taken, which it reports itself,
+// through a pipe end to end; what it took and could not report any more is among what the GapError
+// does not know of.
 package client

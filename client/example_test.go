@@ -25,7 +25,8 @@ func exampleKey(name string) *keys.File {
 	return &keys.File{Name: name, Private: private, Public: private.Public()}
 }
 
-// exampleServer runs a server that echoes the channel "test", lets everybody join groups and send to them, and keeps what is sent on "move" to the group "chess". It gives the key files of alice
+// exampleServer runs a server that echoes the channel "test", lets everybody join groups and send
+// to them, and keeps what is sent on "move" to the group "chess". It gives the key files of alice
 // and bob, who know it and each other.
 func exampleServer() (alice, bob *keys.File, stop func()) {
 	hub, alice, bob := exampleKey("hub"), exampleKey("alice"), exampleKey("bob")
@@ -122,7 +123,8 @@ func ExampleClient_States() {
 	// offline, session 1
 }
 
-// Ask again when the session was lost meanwhile, whatever had become of the server. With FailOffline set the request would return ErrOffline instead of waiting for the next session.
+// Ask again when the session was lost meanwhile, whatever had become of the server. With
+// FailOffline set the request would return ErrOffline instead of waiting for the next session.
 func ExampleClient_Request_sessionLost() {
 	alice, _, stop := exampleServer()
 	defer stop()

@@ -14,7 +14,8 @@ import (
 	"github.com/pysock/pysock/keys"
 )
 
-// FuzzAnswers reads what a server may answer: what is taken for a peer, a report or a page keeps all that is promised of them.
+// FuzzAnswers reads what a server may answer: what is taken for a peer, a report or a page keeps
+// all that is promised of them.
 func FuzzAnswers(f *testing.F) {
 	key := bytes.Repeat([]byte{9}, 32)
 	peer := service.Peer{Name: "bob", Key: key, Groups: []string{"a", "b"}, State: service.Away, Since: 1_700_000_000_000}

@@ -158,8 +158,10 @@ func TestGroupOfALostSession(t *testing.T) {
 	})
 }
 
-// TestGroupWhileASessionBegins has the answer come, over the connection that works, while the client renews it after a sleep: when the hello has gone out without the group, and before it is
-// known that the server does not have the session any more. The client begins another, with the group.
+// TestGroupWhileASessionBegins has the answer come, over the connection that works, while the
+// client renews it after a sleep: when the hello has gone out without the group, and before it is
+// known that the server does not have the session any more. The client begins another, with the
+// group.
 func TestGroupWhileASessionBegins(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		l := newLiar(t)

@@ -13,7 +13,9 @@ import (
 	"github.com/pysock/pysock/keys"
 )
 
-// A HistoryGapError says that entries of a history are missing: they were dropped before they were read, or are larger than Config.MaxMessage lets a page be. Follow yields it in their place and goes on.
+// A HistoryGapError says that entries of a history are missing: they were dropped before they were
+// read, or are larger than Config.MaxMessage lets a page be. Follow yields it in their place and
+// goes on.
 type HistoryGapError struct {
 	// Name is the history's.
 	Name string
@@ -21,7 +23,8 @@ type HistoryGapError struct {
 	// Lost is how many entries are missing; 0 if Anew is set, because that is not known then.
 	Lost uint64
 
-	// Anew is set if the numbers began anew, as they do when the server is restarted: the next entry is the oldest that there is, and numbers of earlier ones mean nothing any more.
+	// Anew is set if the numbers began anew, as they do when the server is restarted: the next
+	// entry is the oldest that there is, and numbers of earlier ones mean nothing any more.
 	Anew bool
 }
 
@@ -36,14 +39,19 @@ func (e *HistoryGapError) Error() string {
 	return fmt.Sprintf("%d entries of the history %q are missing", e.Lost, e.Name)
 }
 
-// History asks the server for what follows an entry of a history: at most max entries, of which 1,024 and some 256 KiB come at once; a max of 0 or less asks for as many. An after of 0 is the beginning.
-// It does not wait for entries that are yet to come. The server keeps a history for a channel under the channel's name, and under "group/channel" for what is sent to a group.
+// History asks the server for what follows an entry of a history: at most max entries, of which
+// 1,024 and some 256 KiB come at once; a max of 0 or less asks for as many. An after of 0 is the
+// beginning. It does not wait for entries that are yet to come. The server keeps a history for a
+// channel under the channel's name, and under "group/channel" for what is sent to a group.
 //
-// The numbers are those of HistoryPage.Epoch. Who keeps one longer than the server may live keeps the epoch with it, and begins with 0 again if another one comes.
+// The numbers are those of HistoryPage.Epoch. Who keeps one longer than the server may live keeps
+// the epoch with it, and begins with 0 again if another one comes.
 //
-// The error is a *keys.NameError for what is no history's name, or a *channel.Error: CodeUnknownPeer (the server keeps none of that name), CodeRefused (the server's policy), CodeBadMessage (no entry
-// has the number after yet), CodeNoHandler. One with CodeBadMessage that is not Remote is of an answer that is none. It waits while there is no connection, as Request does. Messages are
-// from whom the server says: From.Unverified is set.
+// The error is a *keys.NameError for what is no history's name, or a *channel.Error:
+// CodeUnknownPeer (the server keeps none of that name), CodeRefused (the server's policy),
+// CodeBadMessage (no entry has the number after yet), CodeNoHandler. One with CodeBadMessage that
+// is not Remote is of an answer that is none. It waits while there is no connection, as Request
+// does. Messages are from whom the server says: From.Unverified is set.
 func (c *Client) History(ctx context.Context, name string, after uint64, max int) (channel.HistoryPage, error) {
 	if err := checkHistory(name); err != nil {
 		return channel.HistoryPage{}, err
@@ -61,7 +69,8 @@ func (c *Client) History(ctx context.Context, name string, after uint64, max int
 	return pageFrom(&answer, &request)
 }
 
-// Follow gives what follows an entry of a history, and then each new one as it comes, until ctx ends or the loop is left:
+// Follow gives what follows an entry of a history, and then each new one as it comes, until ctx
+// ends or the loop is left:
 //
 //	for e, err := range c.Follow(ctx, "chat", 0) {
 //		var gap *client.HistoryGapError
@@ -75,8 +84,11 @@ func (c *Client) History(ctx context.Context, name string, after uint64, max int
 //		}
 //	}
 //
-// It goes on over lost connections and sessions, also with Config.FailOffline. Entries that were dropped before they came it tells of with a *HistoryGapError, once, in their place; so it does when
-// the server has begun the history anew. Any other error is the last, with a zero entry: as of History, or why the client ended. When ctx ends there is none. It reads no further ahead than one page.
+// It goes on over lost connections and sessions, also with Config.FailOffline. Entries that were
+// dropped before they came it tells of with a *HistoryGapError, once, in their place; so it does
+// when the server has begun the history anew. Any other error is the last, with a zero entry: as of
+// History, or why the client ended. When ctx ends there is none. It reads no further ahead than one
+// page.
 func (c *Client) Follow(ctx context.Context, name string, after uint64) iter.Seq2[channel.HistoryEntry, error] {
 	return func(yield func(channel.HistoryEntry, error) bool) {
 		if err := checkHistory(name); err != nil {

@@ -14,7 +14,8 @@ import (
 	"github.com/pysock/pysock/secure"
 )
 
-// TestPipeThatIsCutAgainAndAgain has a peer who lets alice in, and cuts: at once for a while, then only when the pipe has lasted.
+// TestPipeThatIsCutAgainAndAgain has a peer who lets alice in, and cuts: at once for a while, then
+// only when the pipe has lasted.
 func TestPipeThatIsCutAgainAndAgain(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		ctx := t.Context()

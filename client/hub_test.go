@@ -17,7 +17,8 @@ import (
 	"github.com/pysock/pysock/secure"
 )
 
-// hub is a server of the test's own making, that cannot resume and answers what clients ask of it as the test wants it to. It lives in one bubble.
+// hub is a server of the test's own making, that cannot resume and answers what clients ask of it
+// as the test wants it to. It lives in one bubble.
 type hub struct {
 	t        *testing.T
 	key      *keys.File

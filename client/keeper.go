@@ -13,12 +13,14 @@ const (
 	firstWait = 50 * time.Millisecond // the back-off begins with it
 	mostWait  = 10 * time.Second      // and ends with it
 
-	// Where nothing listens the server is down, for all of its clients: they must not be back all at once when it is up again.
-	// Nor may they try twice or three times first: 5,000 that do overflow its accept queue if it is back within these tries.
+	// Where nothing listens the server is down, for all of its clients: they must not be back all
+	// at once when it is up again. Nor may they try twice or three times first: 5,000 that do
+	// overflow its accept queue if it is back within these tries.
 	downWait = 2 * time.Second
 
-	// A connection that lasted no longer than brief, or a session that the server ended within shortLived, does not reset the back-off: whatever ends them
-	// so fast would else be met some hundred times a second.
+	// A connection that lasted no longer than brief, or a session that the server ended within
+	// shortLived, does not reset the back-off: whatever ends them so fast would else be met some
+	// hundred times a second.
 	brief      = 100 * time.Millisecond
 	shortLived = 10 * time.Second
 
@@ -26,7 +28,8 @@ const (
 	firstRenewal = 10 * time.Second
 	mostRenewal  = 10 * time.Minute
 
-	// mostRetry is how long a server that goes down may ask us to stay away, at all of its addresses. One that asks for more is tried after that.
+	// mostRetry is how long a server that goes down may ask us to stay away, at all of its
+	// addresses. One that asks for more is tried after that.
 	mostRetry = 10 * time.Minute
 
 	// lateness is how much later than we the server may have noticed that the connection was lost.
@@ -205,7 +208,8 @@ func (k *keeper) firstWait() time.Duration {
 	return k.back.next()
 }
 
-// pause tells the client's state and waits for d, or until the computer wakes up. It reports whether there is to be an attempt.
+// pause tells the client's state and waits for d, or until the computer wakes up. It reports
+// whether there is to be an attempt.
 func (k *keeper) pause(d time.Duration, cause error) bool {
 	c, s := k.client, k.session
 	late := lateness

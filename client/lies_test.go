@@ -71,7 +71,8 @@ func fresh(id byte) func(*wire.Hello) *wire.Welcome {
 	}
 }
 
-// TestLies has a server, with the right key, say what cannot be: the client does not go on with the session over such a connection.
+// TestLies has a server, with the right key, say what cannot be: the client does not go on with the
+// session over such a connection.
 func TestLies(t *testing.T) {
 	for name, lie := range map[string]struct {
 		say  func(l *liar, secret *resume.Secret, h *wire.Hello) *wire.Welcome

@@ -59,7 +59,8 @@ var ways = map[string]way{
 	}, true},
 }
 
-// TestSessionLost ends sessions in all the ways that a new one follows: one test finds that in whatever a call returns, and what is known of how it was is there as well.
+// TestSessionLost ends sessions in all the ways that a new one follows: one test finds that in
+// whatever a call returns, and what is known of how it was is there as well.
 func TestSessionLost(t *testing.T) {
 	for name, how := range ways {
 		t.Run(name, func(t *testing.T) {
@@ -80,7 +81,8 @@ func TestSessionLost(t *testing.T) {
 	}
 }
 
-// loseSession has a client lose a session with all kinds of things under way, and come back. It returns what became of them.
+// loseSession has a client lose a session with all kinds of things under way, and come back. It
+// returns what became of them.
 func loseSession(t *testing.T, how way) map[string]error {
 	ctx := t.Context()
 	b := make(busy)
@@ -136,7 +138,8 @@ func loseSession(t *testing.T, how way) map[string]error {
 	return became
 }
 
-// TestWhoseSessionWasLost ends the session of one end of a pipe: it finds that in what its calls return, and the other end does not.
+// TestWhoseSessionWasLost ends the session of one end of a pipe: it finds that in what its calls
+// return, and the other end does not.
 func TestWhoseSessionWasLost(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		ctx := t.Context()
@@ -207,7 +210,8 @@ func TestNotLost(t *testing.T) {
 	})
 }
 
-// TestWhoTellsOfGaps asks for a gap only those who send messages: a Ping, a request and a stream end with their session and say why, and the gap is still told, once.
+// TestWhoTellsOfGaps asks for a gap only those who send messages: a Ping, a request and a stream
+// end with their session and say why, and the gap is still told, once.
 func TestWhoTellsOfGaps(t *testing.T) {
 	for _, mode := range []client.Delivery{client.AtMostOnce, client.AtLeastOnce} {
 		bubble(t, func(t *testing.T) {

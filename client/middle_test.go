@@ -18,7 +18,8 @@ import (
 	"github.com/pysock/pysock/server"
 )
 
-// thief has the key files of both sides and is in the network between them. It passes on what it gets: each side's hello, verdict and records.
+// thief has the key files of both sides and is in the network between them. It passes on what it
+// gets: each side's hello, verdict and records.
 type thief struct {
 	client, server *keys.PrivateKey
 	up             func(ctx context.Context, network, address string) (net.Conn, error)
@@ -81,8 +82,9 @@ func (th *thief) pass(from, to *secure.Conn) {
 	}
 }
 
-// TestThiefInTheMiddle lets somebody who has both private keys pass on the proofs of a client and a server who go on with a session that began without
-// them. With the keys they get a session of their own, which the client is told of, and nothing of what was under way.
+// TestThiefInTheMiddle lets somebody who has both private keys pass on the proofs of a client and a
+// server who go on with a session that began without them. With the keys they get a session of
+// their own, which the client is told of, and nothing of what was under way.
 func TestThiefInTheMiddle(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		taken := make(chan string, 10)

@@ -6,8 +6,10 @@ import (
 	"sync"
 )
 
-// ErrOffline is returned, with Config.FailOffline, by calls that would have to wait for a connection that is lost, or that waited for something when it was. It says that there is no
-// connection now; another may come. The phase Offline is something else: it is of a client that has ended.
+// ErrOffline is returned, with Config.FailOffline, by calls that would have to wait for a
+// connection that is lost, or that waited for something when it was. It says that there is no
+// connection now; another may come. The phase Offline is something else: it is of a client that has
+// ended.
 var ErrOffline = errors.New("there is no connection at the moment")
 
 // online says whether there is a connection. The zero value says that there is none.
@@ -86,7 +88,8 @@ func (p *online) await(ctx, life context.Context) error {
 
 func nothing() {}
 
-// bound gives a call's ctx an end when one of the connections that it needs is lost. The function that comes with it frees what it took.
+// bound gives a call's ctx an end when one of the connections that it needs is lost. The function
+// that comes with it frees what it took.
 func bound(ctx context.Context, needs ...*online) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	stops := make([]func() bool, len(needs))

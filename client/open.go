@@ -12,11 +12,15 @@ import (
 	"github.com/pysock/pysock/secure"
 )
 
-// OpenPipe opens a pipe to the client that the server knows by name, and returns when that client has let us in. The key that it must prove is the key file's, or the
-// one in Config.KnownPeers; the server's word counts for nothing. While there is no connection to the server OpenPipe waits for one.
+// OpenPipe opens a pipe to the client that the server knows by name, and returns when that client
+// has let us in. The key that it must prove is the key file's, or the one in Config.KnownPeers; the
+// server's word counts for nothing. While there is no connection to the server OpenPipe waits for
+// one.
 //
-// The error is a *keys.ChangedKeyError if somebody with another key answered, and else an *Error: CodeUnknownPeer (no such name, or no key for it),
-// CodeNotConnected, CodeRefused (by the server's policy or by the peer), CodeUnknownKey (the peer does not know us), CodeBusy, or CodeGone (it went away meanwhile).
+// The error is a *keys.ChangedKeyError if somebody with another key answered, and else an *Error:
+// CodeUnknownPeer (no such name, or no key for it), CodeNotConnected, CodeRefused (by the server's
+// policy or by the peer), CodeUnknownKey (the peer does not know us), CodeBusy, or CodeGone (it
+// went away meanwhile).
 func (c *Client) OpenPipe(ctx context.Context, name string) (*Pipe, error) {
 	if err := keys.CheckName(name); err != nil {
 		return nil, err

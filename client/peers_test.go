@@ -87,7 +87,8 @@ func TestPeers(t *testing.T) {
 	})
 }
 
-// TestPeersPages has a list of several pages, also while loops wait, and a server that begins another in the midst of it.
+// TestPeersPages has a list of several pages, also while loops wait, and a server that begins
+// another in the midst of it.
 func TestPeersPages(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		ctx := t.Context()

@@ -14,11 +14,12 @@ import (
 	"github.com/pysock/pysock/secure"
 )
 
-// A Pipe is an end-to-end encrypted connection to another client. The server carries it and cannot read it. It is a channel.Conn, and its methods
-// may be called by several goroutines at once.
+// A Pipe is an end-to-end encrypted connection to another client. The server carries it and cannot
+// read it. It is a channel.Conn, and its methods may be called by several goroutines at once.
 //
-// A pipe outlives the sessions that carry it: when one of them is lost, the side that opened the pipe opens it anew, and both go on with the Pipe that
-// they have. A pipe that is without its peer for Config.PipeGrace has ended; that time begins when this client notices that the peer is gone.
+// A pipe outlives the sessions that carry it: when one of them is lost, the side that opened the
+// pipe opens it anew, and both go on with the Pipe that they have. A pipe that is without its peer
+// for Config.PipeGrace has ended; that time begins when this client notices that the peer is gone.
 type Pipe struct {
 	client *Client
 	peer   *channel.Peer
@@ -41,7 +42,8 @@ type Pipe struct {
 	away    time.Time // since when it waits for its link; zero if it has one
 }
 
-// instance is what a pipe stays by when its link is lost: the peer's key and, of the side that opened it, a random number.
+// instance is what a pipe stays by when its link is lost: the peer's key and, of the side that
+// opened it, a random number.
 type instance struct {
 	key    keys.PublicKey
 	number [wire.IDSize]byte
@@ -49,7 +51,8 @@ type instance struct {
 
 var _ channel.Conn = (*Pipe)(nil)
 
-// newPipe makes a pipe that has no link yet. lost is called when it has lost one and may get another. Call it with c.mu held.
+// newPipe makes a pipe that has no link yet. lost is called when it has lost one and may get
+// another. Call it with c.mu held.
 func (c *Client) newPipe(peer *channel.Peer, number [wire.IDSize]byte, lost func(*Pipe)) *Pipe {
 	p := &Pipe{
 		client: c, peer: peer, id: instance{peer.Key, number}, safety: keys.SafetyNumber(c.Key(), peer.Key),
@@ -137,8 +140,10 @@ func (p *Pipe) absent() {
 	}
 }
 
-// Away reports whether the pipe is without its peer at the moment, and since when: its session or ours was lost, and a pipe that outlives that has to be opened anew. A
-// peer who has only lost his connection is not away here as long as the server keeps his session, nor is one of a pipe that has ended.
+// Away reports whether the pipe is without its peer at the moment, and since when: its session or
+// ours was lost, and a pipe that outlives that has to be opened anew. A peer who has only lost his
+// connection is not away here as long as the server keeps his session, nor is one of a pipe that
+// has ended.
 func (p *Pipe) Away() (since time.Time, away bool) {
 	p.client.mu.Lock()
 	defer p.client.mu.Unlock()
@@ -159,11 +164,12 @@ func (p *Pipe) within(ctx context.Context) (context.Context, func()) {
 // Peer is the client at the other end.
 func (p *Pipe) Peer() channel.Peer { return *p.peer }
 
-// SafetyNumber is 12 groups of 5 digits that are the same at both ends, in every session, as long as both have their keys. If two people
-// find theirs equal, nobody is between them.
+// SafetyNumber is 12 groups of 5 digits that are the same at both ends, in every session, as long
+// as both have their keys. If two people find theirs equal, nobody is between them.
 func (p *Pipe) SafetyNumber() string { return p.safety }
 
-// Context is done when the pipe has ended, not when it has lost its peer for a time that Config.PipeGrace allows; context.Cause says why.
+// Context is done when the pipe has ended, not when it has lost its peer for a time that
+// Config.PipeGrace allows; context.Cause says why.
 func (p *Pipe) Context() context.Context { return p.conn.Context() }
 
 // Send sends body to the peer on a channel; see channel.Conn and Client.Send.
@@ -227,8 +233,9 @@ func (p *Pipe) OpenStream(ctx context.Context, name string) (net.Conn, error) {
 	return p.conn.OpenStream(ctx, name)
 }
 
-// Run lets the client's handlers be called for the pipe's messages, and waits until ctx or the pipe ends. It is needed for pipes from OpenPipe and AcceptPipe only:
-// Client.Run and SendTo do it for theirs.
+// Run lets the client's handlers be called for the pipe's messages, and waits until ctx or the pipe
+// ends. It is needed for pipes from OpenPipe and AcceptPipe only: Client.Run and SendTo do it for
+// theirs.
 func (p *Pipe) Run(ctx context.Context) error {
 	p.conn.Run()
 	select {
@@ -246,9 +253,11 @@ func (p *Pipe) Ping(ctx context.Context) (time.Duration, error) {
 	return p.conn.Ping(ctx)
 }
 
-// Close sends what Send accepted and ends the pipe; see channel.Conn. If the peer is not there at the moment there is nobody to tell: a peer that has a Pipe of its own waiting finds
-// out when its Config.PipeGrace is over. It does not wait for what AtLeastOnce still has to send again, and returns a *channel.GapError then, as it does when the peer has not answered
-// in time and messages are not known to have been taken.
+// Close sends what Send accepted and ends the pipe; see channel.Conn. If the peer is not there at
+// the moment there is nobody to tell: a peer that has a Pipe of its own waiting finds out when its
+// Config.PipeGrace is over. It does not wait for what AtLeastOnce still has to send again, and
+// returns a *channel.GapError then, as it does when the peer has not answered in time and messages
+// are not known to have been taken.
 func (p *Pipe) Close() error { return p.CloseWithReason(channel.CodeClosed, "") }
 
 // CloseWithReason is Close with a code and a text of at most 255 bytes that the peer sees.

@@ -10,8 +10,10 @@ import (
 	"github.com/pysock/pysock/keys"
 )
 
-// Presence tells who is connected to the server: first of each that is, as WasHere; then, with an event of the kind Listed that has no peer, that these are all; then of each that comes, goes, loses its connection, has
-// it again, or has another name or other groups, until ctx ends or the loop is left:
+// Presence tells who is connected to the server: first of each that is, as WasHere; then, with an
+// event of the kind Listed that has no peer, that these are all; then of each that comes, goes,
+// loses its connection, has it again, or has another name or other groups, until ctx ends or the
+// loop is left:
 //
 //	for e, err := range c.Presence(ctx) {
 //		if err != nil {
@@ -23,14 +25,20 @@ import (
 //		log.Printf("%q %v", e.Peer.Name, e.Kind)
 //	}
 //
-// The server tells of those that its policy lets the client see; the client itself may be among them. All of it is the server's word. Who wants to know once who is there calls Peers.
+// The server tells of those that its policy lets the client see; the client itself may be among
+// them. All of it is the server's word. Who wants to know once who is there calls Peers.
 //
-// A loop that is slow misses what came and went meanwhile, and never what is so in the end; it keeps nobody from going on. It costs memory for each peer once. What changes is asked
-// for while a loop waits, a few times a second at most, and nothing is asked while none does; several loops share what they are told. A loop goes on over lost connections and sessions, also with
-// Config.FailOffline: after a loss it is told of what differs from what it was told before. Of a peer that has begun a new session that is Went and Came.
+// A loop that is slow misses what came and went meanwhile, and never what is so in the end; it
+// keeps nobody from going on. It costs memory for each peer once. What changes is asked for while a
+// loop waits, a few times a second at most, and nothing is asked while none does; several loops
+// share what they are told. A loop goes on over lost connections and sessions, also with
+// Config.FailOffline: after a loss it is told of what differs from what it was told before. Of a
+// peer that has begun a new session that is Went and Came.
 //
-// The last iteration has a zero event and the error: why the client ended, or a *channel.Error with CodeRefused (the server's policy), CodeNoHandler (a server without this service), CodeLimit (more than 262,144
-// peers), or CodeBadMessage that is not Remote for an answer that is none. When ctx ends there is no error.
+// The last iteration has a zero event and the error: why the client ended, or a *channel.Error with
+// CodeRefused (the server's policy), CodeNoHandler (a server without this service), CodeLimit (more
+// than 262,144 peers), or CodeBadMessage that is not Remote for an answer that is none. When ctx
+// ends there is no error.
 func (c *Client) Presence(ctx context.Context) iter.Seq2[channel.PresenceEvent, error] {
 	return func(yield func(channel.PresenceEvent, error) bool) {
 		v := c.roster.enter()
@@ -71,8 +79,9 @@ func newView() *view {
 	return &view{told: map[keys.PublicKey]channel.PeerInfo{}, isDue: map[keys.PublicKey]*list.Element{}}
 }
 
-// mark notes that a peer may have changed, which is here now or not. Of one that was not told of and has left there is nothing to tell: a server that goes on naming such must not
-// fill the memory of a slow loop.
+// mark notes that a peer may have changed, which is here now or not. Of one that was not told of
+// and has left there is nothing to tell: a server that goes on naming such must not fill the memory
+// of a slow loop.
 func (v *view) mark(key keys.PublicKey, here bool) {
 	at, due := v.isDue[key]
 	_, known := v.told[key]
@@ -93,7 +102,8 @@ func (v *view) unmark(at *list.Element) change {
 	return c
 }
 
-// take gives the events of the next peer that has changed, or that the first list is over; none if there is nothing new.
+// take gives the events of the next peer that has changed, or that the first list is over; none if
+// there is nothing new.
 func (v *view) take(peers map[keys.PublicKey]channel.PeerInfo) []channel.PresenceEvent {
 	for first := v.due.Front(); first != nil; first = v.due.Front() {
 		if first.Value.(change).came && v.ends() {

@@ -269,7 +269,9 @@ func TestLyingPresence(t *testing.T) {
 	})
 }
 
-// TestPresenceListEnds has the list end with a page that has nobody on it: who comes after that was not here. That it has ended is told also to who looks at it later, before what has come since, and once.
+// TestPresenceListEnds has the list end with a page that has nobody on it: who comes after that was
+// not here. That it has ended is told also to who looks at it later, before what has come since,
+// and once.
 func TestPresenceListEnds(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := newHub(t)

@@ -43,7 +43,8 @@ func (r *record) complete(t *testing.T) channel.Handler {
 	}
 }
 
-// TestLostWelcome restarts the server, and the client does not hear its first welcomes, but one that the server says when it has numbered messages anew already.
+// TestLostWelcome restarts the server, and the client does not hear its first welcomes, but one
+// that the server says when it has numbered messages anew already.
 func TestLostWelcome(t *testing.T) {
 	for _, lost := range []int{1, 3} {
 		for _, between := range []int{0, 1, 2} { // messages on the sessions that the client does not hear of
@@ -95,7 +96,8 @@ func testLostWelcome(t *testing.T, lost, between int) {
 	require.Equal(t, append(upTo(10), upTo(10)...), at.taken())
 }
 
-// TestRecords has a server say one record after another: with the same as before what comes again is not taken again, with another all is taken.
+// TestRecords has a server say one record after another: with the same as before what comes again
+// is not taken again, with another all is taken.
 func TestRecords(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		l := newLiar(t)
@@ -147,7 +149,8 @@ func TestRecords(t *testing.T) {
 	})
 }
 
-// TestLostWelcomeOfAPipe restarts the peer that accepted a pipe, and what it says first to the opener's coming back is lost with the server.
+// TestLostWelcomeOfAPipe restarts the peer that accepted a pipe, and what it says first to the
+// opener's coming back is lost with the server.
 func TestLostWelcomeOfAPipe(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		ctx := t.Context()
@@ -186,7 +189,8 @@ func TestLostWelcomeOfAPipe(t *testing.T) {
 	})
 }
 
-// TestSameRecordOfAPipe loses what the opener has taken, but not that it has: it does not take it again from a peer that was there all the time.
+// TestSameRecordOfAPipe loses what the opener has taken, but not that it has: it does not take it
+// again from a peer that was there all the time.
 func TestSameRecordOfAPipe(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		ctx := t.Context()

@@ -37,8 +37,9 @@ func feed(ctx context.Context, to *server.Session) (sent func() (int64, error)) 
 	return func() (int64, error) { err := <-done; return n, err }
 }
 
-// TestRenewalFails wants to renew a connection that works well, and cannot: what comes over it goes on coming, each second of a time in which several
-// renewals fail, and more than the server keeps of what is not acknowledged. In the end one succeeds.
+// TestRenewalFails wants to renew a connection that works well, and cannot: what comes over it goes
+// on coming, each second of a time in which several renewals fail, and more than the server keeps
+// of what is not acknowledged. In the end one succeeds.
 func TestRenewalFails(t *testing.T) {
 	for name, cutAfter := range map[string]int64{"no answer": 0, "lost in message 3": 1300} {
 		t.Run(name, func(t *testing.T) {

@@ -9,7 +9,8 @@ import (
 	"github.com/pysock/pysock/keys"
 )
 
-// Waits between attempts to open a pipe anew. They are short, because what is waited for is most often the peer, who comes back within seconds.
+// Waits between attempts to open a pipe anew. They are short, because what is waited for is most
+// often the peer, who comes back within seconds.
 const (
 	firstReopen = 50 * time.Millisecond
 	mostReopen  = 2 * time.Second
@@ -31,7 +32,8 @@ func (c *Client) reopen(p *Pipe) {
 	go p.reopen() // stops when the pipe has a link, or has ended
 }
 
-// reopen makes attempts until one works. The first is made at once only if the link had lasted for a while: a peer or a server that cuts every one that it lets us have would else be met as fast as
+// reopen makes attempts until one works. The first is made at once only if the link had lasted for
+// a while: a peer or a server that cuts every one that it lets us have would else be met as fast as
 // handshakes can be made.
 func (p *Pipe) reopen() {
 	c := p.client
@@ -91,8 +93,9 @@ func (p *Pipe) openAgain() error {
 	return p.attachTo(conn, &w)
 }
 
-// finalForPipe reports whether an attempt's error says that no later one will do better. It is for a peer who was there: that there is no such name says a server, too, that keeps
-// names in memory alone and was restarted, until the peer is back.
+// finalForPipe reports whether an attempt's error says that no later one will do better. It is for
+// a peer who was there: that there is no such name says a server, too, that keeps names in memory
+// alone and was restarted, until the peer is back.
 func finalForPipe(err error) bool {
 	var changed *keys.ChangedKeyError
 	var refused *channel.Error

@@ -224,7 +224,8 @@ func TestPipeRefusedAnew(t *testing.T) {
 	})
 }
 
-// TestPipeToSomebodyForgotten reaches the server before the peer does: one that keeps names in memory does not know his yet.
+// TestPipeToSomebodyForgotten reaches the server before the peer does: one that keeps names in
+// memory does not know his yet.
 func TestPipeToSomebodyForgotten(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		ctx := t.Context()
@@ -254,7 +255,8 @@ func TestPipeToSomebodyForgotten(t *testing.T) {
 	})
 }
 
-// TestPipesEndWithTheSession has the server end the opener's session or the other's: for the pipe that is a loss, and not the peer's word.
+// TestPipesEndWithTheSession has the server end the opener's session or the other's: for the pipe
+// that is a loss, and not the peer's word.
 func TestPipesEndWithTheSession(t *testing.T) {
 	for _, never := range []bool{true, false} {
 		for _, taken := range []bool{true, false} {
@@ -320,7 +322,8 @@ func TestWaitingPipesHaveTheirPlace(t *testing.T) {
 	})
 }
 
-// TestRestartedPeer opens a pipe as another process: SendTo uses that one, and not the one that waits for who is no more.
+// TestRestartedPeer opens a pipe as another process: SendTo uses that one, and not the one that
+// waits for who is no more.
 func TestRestartedPeer(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		ctx := t.Context()

@@ -14,7 +14,8 @@ import (
 	"github.com/pysock/pysock/client"
 )
 
-// TestRestarts sends through a pipe while the server is killed and drained again and again, and connections fail in between. The two applications live.
+// TestRestarts sends through a pipe while the server is killed and drained again and again, and
+// connections fail in between. The two applications live.
 func TestRestarts(t *testing.T) {
 	for seed := range uint64(6) {
 		for name, delivery := range map[string]client.Delivery{"at least once": client.AtLeastOnce, "at most once": client.AtMostOnce} {

@@ -19,8 +19,9 @@ const mostPeers = 1 << 18
 
 var errTooManyPeers = &channel.Error{Code: channel.CodeLimit, Text: fmt.Sprintf("the server has told of more than %d peers", mostPeers)}
 
-// roster is what the server has said of its clients, for the loops over Presence and for Peers. Nothing runs for it: a loop that has nothing to tell asks the server, if nobody does already, and the others
-// wait for what that brings. Who wants the list at once goes before them.
+// roster is what the server has said of its clients, for the loops over Presence and for Peers.
+// Nothing runs for it: a loop that has nothing to tell asks the server, if nobody does already, and
+// the others wait for what that brings. Who wants the list at once goes before them.
 type roster struct {
 	mu    sync.Mutex
 	views map[*view]struct{}
@@ -92,7 +93,8 @@ func (r *roster) next(ctx context.Context, c *Client, v *view) ([]channel.Presen
 	}
 }
 
-// wait waits until who asks has been answered, or somebody else may ask. Call it with mu held, which it is not meanwhile.
+// wait waits until who asks has been answered, or somebody else may ask. Call it with mu held,
+// which it is not meanwhile.
 func (r *roster) wait(ctx context.Context, c *Client) error {
 	if r.news == nil {
 		r.news = make(chan struct{})
@@ -116,7 +118,8 @@ func (r *roster) tell() {
 	}
 }
 
-// turn asks for a page, and takes it. If it yields a lister may end it before, which is no error. The error is final. Call it with mu held, which it is not meanwhile, when nobody asks.
+// turn asks for a page, and takes it. If it yields a lister may end it before, which is no error.
+// The error is final. Call it with mu held, which it is not meanwhile, when nobody asks.
 func (r *roster) turn(outer context.Context, c *Client, yields bool) error {
 	ctx, cancel := context.WithCancel(outer)
 	defer cancel()

@@ -21,7 +21,8 @@ func told(v *view, r *roster) (kinds []channel.PresenceKind) {
 	return kinds
 }
 
-// TestSlowLoopStaysSmall has a server name clients without end that have left, or leave before a slow loop is told that they came. Somebody else asks for all of it.
+// TestSlowLoopStaysSmall has a server name clients without end that have left, or leave before a
+// slow loop is told that they came. Somebody else asks for all of it.
 func TestSlowLoopStaysSmall(t *testing.T) {
 	const pages, perPage = 64, 16
 	for name, states := range map[string][]channel.PeerState{

@@ -10,9 +10,11 @@ import (
 	"github.com/pysock/pysock/internal/wire"
 )
 
-// self is who the client is to its server: a name and groups. Both are of a session; what the next one is to begin with is kept beside them.
+// self is who the client is to its server: a name and groups. Both are of a session; what the next
+// one is to begin with is kept beside them.
 type self struct {
-	// turn is held by who asks the server to change something, so that its answers are taken in the order in which it gave them.
+	// turn is held by who asks the server to change something, so that its answers are taken in the
+	// order in which it gave them.
 	turn chan struct{}
 
 	// Guarded by mu. The slices are replaced and never changed.
@@ -56,8 +58,9 @@ func (s *self) hello() []string {
 	return s.asked
 }
 
-// enter notes that a session has begun, in which the client has a name and the groups that its hello asked for. It reports false if these are not the ones any more that it is to have: then it has not
-// begun, and another is to.
+// enter notes that a session has begun, in which the client has a name and the groups that its
+// hello asked for. It reports false if these are not the ones any more that it is to have: then it
+// has not begun, and another is to.
 func (s *self) enter(name string, groups []string) (session int, begun bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -80,8 +83,9 @@ func (s *self) set(now service.Self) {
 	}
 }
 
-// told notes what the server says that the client is, unless it has said something newer: what it tells and what it answers come in any order. It reports false if that was in another
-// session, and is nothing any more.
+// told notes what the server says that the client is, unless it has said something newer: what it
+// tells and what it answers come in any order. It reports false if that was in another session, and
+// is nothing any more.
 func (s *self) told(now service.Self, session int) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -111,7 +115,8 @@ func (s *self) present() moment {
 	return moment{s.session, s.version}
 }
 
-// now gives the client's name and groups, which are not the caller's to change, and what is closed when they are others.
+// now gives the client's name and groups, which are not the caller's to change, and what is closed
+// when they are others.
 func (s *self) now() (Self, <-chan struct{}) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -155,7 +160,8 @@ func (s *self) mayJoin(group string) error {
 	return nil
 }
 
-// joined notes that the client has joined a group, and is to be in it from now on. It reports whether that was done in the present session, or this has begun with it.
+// joined notes that the client has joined a group, and is to be in it from now on. It reports
+// whether that was done in the present session, or this has begun with it.
 func (s *self) joined(group string, now service.Self, session int) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -188,7 +194,8 @@ func (s *self) unask(group string) {
 	}
 }
 
-// notIn notes that the client could not leave a group, since it was not in it. If it was when it asked, the server is about to tell what came between, and may have already.
+// notIn notes that the client could not leave a group, since it was not in it. If it was when it
+// asked, the server is about to tell what came between, and may have already.
 func (s *self) notIn(group string, asked moment) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

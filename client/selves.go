@@ -19,8 +19,11 @@ type Self struct {
 	Groups []string
 }
 
-// Selves tells who the client is to its server: first as it is, then after each change of Name or Groups, whoever has made it, until ctx ends or the client. A new session, which begins with the
-// key's own name and the groups that the client has asked for itself, is such a change if these are others. A reader that is slow does not see every change, but always the latest; it never keeps the client from going on.
+// Selves tells who the client is to its server: first as it is, then after each change of Name or
+// Groups, whoever has made it, until ctx ends or the client. A new session, which begins with the
+// key's own name and the groups that the client has asked for itself, is such a change if these are
+// others. A reader that is slow does not see every change, but always the latest; it never keeps
+// the client from going on.
 //
 //	for now := range c.Selves(ctx) {
 //		log.Printf("I am %q, in %q", now.Name, now.Groups)

@@ -25,7 +25,8 @@ func is(t *testing.T, c *client.Client, name string, groups ...string) {
 	require.Equal(t, strings.Join(groups, " "), strings.Join(c.Groups(), " "))
 }
 
-// TestToldByTheServer has the server's application name and group a client: it hears of it, though it takes no messages and calls nothing.
+// TestToldByTheServer has the server's application name and group a client: it hears of it, though
+// it takes no messages and calls nothing.
 func TestToldByTheServer(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := newWorld(t, nil, "alice")
@@ -53,7 +54,8 @@ func TestToldByTheServer(t *testing.T) {
 		is(t, alice, "queen", "a", "c")
 		require.Equal(t, 1, alice.State().Session)
 
-		// In a new session nothing of it is left but what the application does again, as here before the client is welcomed.
+		// In a new session nothing of it is left but what the application does again, as here
+		// before the client is welcomed.
 		w.restart(func(s *server.Server) {
 			s.OnJoin = func(sess *server.Session) { _ = errors.Join(sess.JoinGroup("d"), sess.Rename("king")) }
 		})
@@ -94,7 +96,8 @@ func TestToldWhatWasGivenUp(t *testing.T) {
 	})
 }
 
-// TestTakenOutAgain leaves a group that the server's application has taken the client out of, also when that comes between.
+// TestTakenOutAgain leaves a group that the server's application has taken the client out of, also
+// when that comes between.
 func TestTakenOutAgain(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		ctx := t.Context()
@@ -254,7 +257,8 @@ func TestToldNonsense(t *testing.T) {
 	})
 }
 
-// TestToldWhileAHandlerRuns has a handler of an earlier session not return: the application gets no messages of the next one, and hears all the same what the client is.
+// TestToldWhileAHandlerRuns has a handler of an earlier session not return: the application gets no
+// messages of the next one, and hears all the same what the client is.
 func TestToldWhileAHandlerRuns(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := newHub(t)

@@ -13,11 +13,13 @@ import (
 	"github.com/pysock/pysock/keys"
 )
 
-// mostAnswer is how large the answer of a service may be that does not carry messages. The largest that there is for, a page of presence, has less than half of it.
+// mostAnswer is how large the answer of a service may be that does not carry messages. The largest
+// that there is for, a page of presence, has less than half of it.
 const mostAnswer = 1 << 20
 
-// ask asks the server for a service. What Config.FailOffline says is the caller's to look after. The error is the server's *channel.Error, one with CodeBadMessage that is
-// not Remote for an answer that is none, and else why the session or the client ended.
+// ask asks the server for a service. What Config.FailOffline says is the caller's to look after.
+// The error is the server's *channel.Error, one with CodeBadMessage that is not Remote for an
+// answer that is none, and else why the session or the client ended.
 func ask[Answer any](ctx context.Context, c *Client, name string, request any) (Answer, error) {
 	var none Answer
 	body, err := channel.Marshal(request)

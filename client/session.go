@@ -13,8 +13,9 @@ import (
 	"github.com/pysock/pysock/secure"
 )
 
-// session is what the server has of the client since a welcome: one link, over one connection after another if the server can resume, else over
-// one. It belongs to the keeper, but for what mu guards.
+// session is what the server has of the client since a welcome: one link, over one connection after
+// another if the server can resume, else over one. It belongs to the keeper, but for what mu
+// guards.
 type session struct {
 	number int // 1 for the first
 	link   *link.Link
@@ -41,7 +42,8 @@ type session struct {
 	retry time.Time // when the server wants us back, zero if it has not said
 }
 
-// newSession makes the session of a welcome, and what its link is to run over. bell is rung when its connection is lost.
+// newSession makes the session of a welcome, and what its link is to run over. bell is rung when
+// its connection is lost.
 func newSession(conn *secure.Conn, w *wire.Welcome, cfg *Config, bell func()) (*session, net.Conn, error) {
 	s := &session{id: w.Session, maxMessage: w.MaxMessage, features: w.Features, began: time.Now()}
 	s.connected(w, cfg)
@@ -165,8 +167,8 @@ func (s *session) renewIn() time.Duration {
 	return max(0, time.Until(since.Add(s.renewAfter)))
 }
 
-// expire ends a session that the server cannot have any more, as it keeps one for its grace after it has missed the connection: which may be late later than we
-// did.
+// expire ends a session that the server cannot have any more, as it keeps one for its grace after
+// it has missed the connection: which may be late later than we did.
 func (s *session) expire(late time.Duration, last error) bool {
 	since, away := s.away()
 	if !away || time.Since(since) < s.grace+late {
@@ -176,7 +178,8 @@ func (s *session) expire(late time.Duration, last error) bool {
 	return true
 }
 
-// broken reports whether the session ended while it had a connection, with CLOSE or because somebody broke the protocol.
+// broken reports whether the session ended while it had a connection, with CLOSE or because
+// somebody broke the protocol.
 func (s *session) broken() bool {
 	return s.over() && (s.stream != nil || closedByPeer(s.cause()) != nil)
 }

@@ -89,7 +89,8 @@ func TestRestartedServerAtLeastOnce(t *testing.T) {
 	})
 }
 
-// TestGraceIsOver loses the session, and what the server says of what it has taken, but not the server: nothing is taken twice.
+// TestGraceIsOver loses the session, and what the server says of what it has taken, but not the
+// server: nothing is taken twice.
 func TestGraceIsOver(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		ctx := t.Context()
@@ -116,7 +117,8 @@ func TestGraceIsOver(t *testing.T) {
 	})
 }
 
-// TestHopeIsOver loses the server for longer than any session lasts: calls that wait for answers hear of it, and the client goes on trying.
+// TestHopeIsOver loses the server for longer than any session lasts: calls that wait for answers
+// hear of it, and the client goes on trying.
 func TestHopeIsOver(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		ctx := t.Context()

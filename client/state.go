@@ -13,14 +13,15 @@ type Phase uint8
 
 // The phases of a client. It is Online when Dial returns.
 const (
-	// Connecting is a client without a session, that tries to get a new one: the server closed the last, did not keep it, or could not be reached for so long that
-	// it cannot have kept it.
+	// Connecting is a client without a session, that tries to get a new one: the server closed the
+	// last, did not keep it, or could not be reached for so long that it cannot have kept it.
 	Connecting Phase = iota
 	// Online is a client that is connected.
 	Online
 	// Resuming is a client that has lost its connection, and tries to go on with its session over another.
 	Resuming
-	// Offline is a client that has ended, for good. It is not what ErrOffline is about, which calls return while a client is Resuming or Connecting.
+	// Offline is a client that has ended, for good. It is not what ErrOffline is about, which calls
+	// return while a client is Resuming or Connecting.
 	Offline
 )
 
@@ -44,7 +45,8 @@ type State struct {
 	// Phase says whether there is a connection, and if not, what is done about it.
 	Phase Phase
 
-	// Session is the number of the session, 1 for the first. A higher one is a new session: requests and streams of the one before have ended, and of messages that were under way
+	// Session is the number of the session, 1 for the first. A higher one is a new session:
+	// requests and streams of the one before have ended, and of messages that were under way
 	// Config.Delivery says what becomes.
 	Session int
 
@@ -54,14 +56,17 @@ type State struct {
 	// Address is where the client is connected, or tries to connect.
 	Address string
 
-	// Err is why the client is not online: what ended the connection, then what went wrong with the last attempt. Of a client that is Offline it
-	// is the cause of its Context's end. Text in it that came from outside is quoted.
+	// Err is why the client is not online: what ended the connection, then what went wrong with the
+	// last attempt. Of a client that is Offline it is the cause of its Context's end. Text in it
+	// that came from outside is quoted.
 	Err error
 
-	// Retry is how long the client waits before its next attempt, from the moment on when it began to wait; 0 while it makes one.
+	// Retry is how long the client waits before its next attempt, from the moment on when it began
+	// to wait; 0 while it makes one.
 	Retry time.Duration
 
-	// RetryAt is when that attempt is made, unless something calls for it earlier; zero while it is. How long that still is time.Until says.
+	// RetryAt is when that attempt is made, unless something calls for it earlier; zero while it
+	// is. How long that still is time.Until says.
 	RetryAt time.Time
 }
 
@@ -114,8 +119,10 @@ func (c *Client) state() (State, <-chan struct{}) {
 	return c.states.get()
 }
 
-// States tells how the client is doing: first as it is, then after each change, until ctx ends or the client. A reader that is slow does not see every change, but always
-// the latest, and by Session that there were new sessions; it never keeps the client from going on. The last state of a client that has ended is Offline.
+// States tells how the client is doing: first as it is, then after each change, until ctx ends or
+// the client. A reader that is slow does not see every change, but always the latest, and by
+// Session that there were new sessions; it never keeps the client from going on. The last state of
+// a client that has ended is Offline.
 func (c *Client) States(ctx context.Context) iter.Seq[State] {
 	return func(yield func(State) bool) {
 		for {

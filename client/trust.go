@@ -90,8 +90,8 @@ func (t *peerTrust) check(key keys.PublicKey) error {
 	return nil
 }
 
-// accept notes a key that was learnt, and returns who the peer is. A key that is in the key file under another name is not
-// believed to be a stranger's.
+// accept notes a key that was learnt, and returns who the peer is. A key that is in the key file
+// under another name is not believed to be a stranger's.
 func (c *Client) accept(t *peerTrust, key keys.PublicKey) (*channel.Peer, error) {
 	if t.learnt {
 		for _, k := range c.cfg.Keys.Peers {

@@ -8,8 +8,10 @@ import (
 	"github.com/pysock/pysock/keys"
 )
 
-// SendTo goes over from one Pipe to another when a peer was restarted, or a pipe has ended. Nobody calls the one before any more, so what it has lost is told here: once, by the
-// next SendTo, or by a call on the Pipe that PipeTo gives next. There is one entry for each peer that SendTo was used for, at most.
+// SendTo goes over from one Pipe to another when a peer was restarted, or a pipe has ended. Nobody
+// calls the one before any more, so what it has lost is told here: once, by the next SendTo, or by
+// a call on the Pipe that PipeTo gives next. There is one entry for each peer that SendTo was used
+// for, at most.
 
 // owe notes what a pipe has lost that PipeTo gave, if nobody has been told yet. Call it with c.mu held.
 func (c *Client) owe(p *Pipe) {
@@ -39,7 +41,8 @@ func (c *Client) settle(peer keys.PublicKey) error {
 	return gap
 }
 
-// owed is what a call on the pipe is to return first: what SendTo has lost through an earlier one, if the pipe is SendTo's, too.
+// owed is what a call on the pipe is to return first: what SendTo has lost through an earlier one,
+// if the pipe is SendTo's, too.
 func (p *Pipe) owed() error {
 	c := p.client
 	if c.owing.Load() == 0 {

@@ -13,7 +13,8 @@ import (
 	"github.com/pysock/pysock/server"
 )
 
-// killed is alice, who sends through the pipe that bob has opened, and bob, who is killed before he takes anything. His sessions end with their connections.
+// killed is alice, who sends through the pipe that bob has opened, and bob, who is killed before he
+// takes anything. His sessions end with their connections.
 func killed(t *testing.T, delivery client.Delivery) (w *world, alice *client.Client) {
 	ctx := t.Context()
 	w = newWorld(t, func(s *server.Server) { s.Grace = -1 }, "alice", "bob")
@@ -40,7 +41,8 @@ func killed(t *testing.T, delivery client.Delivery) (w *world, alice *client.Cli
 	return w, alice
 }
 
-// TestSendToSomebodyRestarted loses what went through the pipe of a process that was killed: whatever is called next tells, once, and then things go on at once with the new process.
+// TestSendToSomebodyRestarted loses what went through the pipe of a process that was killed:
+// whatever is called next tells, once, and then things go on at once with the new process.
 func TestSendToSomebodyRestarted(t *testing.T) {
 	for name, tell := range map[string]func(t *testing.T, alice *client.Client) error{
 		"send": func(t *testing.T, alice *client.Client) error {
@@ -103,7 +105,8 @@ func TestSendToSomebodyRestarted(t *testing.T) {
 	}
 }
 
-// TestSendToSomebodyRestartedAtLeastOnce keeps what it cannot send again to another process, and tells when it gives that up.
+// TestSendToSomebodyRestartedAtLeastOnce keeps what it cannot send again to another process, and
+// tells when it gives that up.
 func TestSendToSomebodyRestartedAtLeastOnce(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		ctx := t.Context()
@@ -155,7 +158,8 @@ func TestTwoGaps(t *testing.T) {
 	})
 }
 
-// TestToldIsNotOwed does not tell again through SendTo what a call on the pipe has told, nor what was never given to it to send.
+// TestToldIsNotOwed does not tell again through SendTo what a call on the pipe has told, nor what
+// was never given to it to send.
 func TestToldIsNotOwed(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		ctx := t.Context()
@@ -181,7 +185,8 @@ func TestToldIsNotOwed(t *testing.T) {
 	})
 }
 
-// TestSendToSomebodyWhoComesBack waits for the process that has opened the pipe, while the server does not know it: it has been restarted, and alice is the first.
+// TestSendToSomebodyWhoComesBack waits for the process that has opened the pipe, while the server
+// does not know it: it has been restarted, and alice is the first.
 func TestSendToSomebodyWhoComesBack(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		ctx := t.Context()

@@ -77,8 +77,9 @@ func CheckClientName(s string) error {
 // seen.
 func CheckChannel(s string) error { return checkText("channel name", s, MaxChannel) }
 
-// invisible reports characters that show as nothing, or as what the reader's font decides: two names could look the same with
-// them. The classes are such as Unicode never changes, so that programs of different ages agree; characters that are not assigned yet are let through.
+// invisible reports characters that show as nothing, or as what the reader's font decides: two
+// names could look the same with them. The classes are such as Unicode never changes, so that
+// programs of different ages agree; characters that are not assigned yet are let through.
 func invisible(r rune) bool {
 	const brailleBlank = 0x2800
 	return r == brailleBlank || unicode.Is(unicode.Co, r) ||

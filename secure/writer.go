@@ -23,8 +23,8 @@ type writer struct {
 	err   error // final
 	ended bool
 
-	// tail is what is left of records that were sealed when a deadline
-	// expired, or the socket took no more and nobody could wait. They are written before anything else: their nonces are used,
+	// tail is what is left of records that were sealed when a deadline expired, or the socket took
+	// no more and nobody could wait. They are written before anything else: their nonces are used,
 	// and a record cannot be taken back once a part of it is out.
 	tail []byte
 	held *buffer // what tail lies in

@@ -31,8 +31,8 @@ func newAdmission(f *keys.File) (admission, error) {
 	return a, nil
 }
 
-// name is the name that a key enters under. It is empty if the key is not on the list, and the server open: then the name that it wants is
-// to be claimed.
+// name is the name that a key enters under. It is empty if the key is not on the list, and the
+// server open: then the name that it wants is to be claimed.
 func (a *admission) name(key keys.PublicKey, want string) (string, error) {
 	listed, ok := a.byKey[key]
 	switch {

@@ -11,7 +11,8 @@ import (
 	"github.com/pysock/pysock/keys"
 )
 
-// admit decides whether a key may enter, and under which name; claims says that the name is one of the book, and to be claimed there.
+// admit decides whether a key may enter, and under which name; claims says that the name is one of
+// the book, and to be claimed there.
 func (s *Server) admit(key keys.PublicKey, hello *wire.Hello) (peer *channel.Peer, claims bool, err error) {
 	if hello.Name != "" {
 		if err := keys.CheckClientName(hello.Name); err != nil {

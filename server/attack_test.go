@@ -39,7 +39,8 @@ func noise() map[string][]byte {
 	}
 }
 
-// TestStrangers sends what is no handshake: each is closed, the counters tell, and a client that is there notices nothing.
+// TestStrangers sends what is no handshake: each is closed, the counters tell, and a client that is
+// there notices nothing.
 func TestStrangers(t *testing.T) {
 	w := testworld.New(t, []string{"alice"}, withEcho)
 	alice := w.Dial("alice", nil)
@@ -97,7 +98,8 @@ func (l *pipeListener) dial() net.Conn {
 	return a
 }
 
-// TestSilence leaves connections hanging in the middle of their handshake: they end after its timeout, not before and not never.
+// TestSilence leaves connections hanging in the middle of their handshake: they end after its
+// timeout, not before and not never.
 func TestSilence(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := &server.Server{Keys: testworld.NewKey(t, keys.ServerName)}
@@ -121,7 +123,8 @@ func TestSilence(t *testing.T) {
 	})
 }
 
-// TestCrowd opens more connections than may be in their handshake: the oldest makes room, and an honest client still gets in.
+// TestCrowd opens more connections than may be in their handshake: the oldest makes room, and an
+// honest client still gets in.
 func TestCrowd(t *testing.T) {
 	w := testworld.New(t, []string{"alice"}, func(s *server.Server) {
 		withEcho(s)
@@ -143,7 +146,8 @@ func TestCrowd(t *testing.T) {
 	require.GreaterOrEqual(t, w.Server.Stats().HandshakesCrowded, uint64(30))
 }
 
-// TestBadFrames breaks the protocol behind a good handshake: the connection is closed with a reason, and nobody else notices.
+// TestBadFrames breaks the protocol behind a good handshake: the connection is closed with a
+// reason, and nobody else notices.
 func TestBadFrames(t *testing.T) {
 	w := testworld.New(t, []string{"alice", "mallory"}, withEcho)
 	alice := w.Dial("alice", nil)

@@ -7,9 +7,10 @@ import (
 	"github.com/pysock/pysock/channel"
 )
 
-// A session whose connection is lost is away: on a list, in the order of since when, with a timer that ends it. The session's resume.Conn knows
-// whether it has a connection; what is here follows that, under the server's mu. So neither a report of a loss nor a timer that comes late, when the client is back,
-// does harm: each asks first.
+// A session whose connection is lost is away: on a list, in the order of since when, with a timer
+// that ends it. The session's resume.Conn knows whether it has a connection; what is here follows
+// that, under the server's mu. So neither a report of a loss nor a timer that comes late, when the
+// client is back, does harm: each asks first.
 
 // lost is called when the session's connection is lost and there is no other.
 func (s *Session) lost(error) {

@@ -17,7 +17,8 @@ import (
 	"github.com/pysock/pysock/server"
 )
 
-// TestEndedWhileAway ends a session whose client is away: with its token the client is told why it may not come back, or gets nothing, or a new session. Its pipes end at once.
+// TestEndedWhileAway ends a session whose client is away: with its token the client is told why it
+// may not come back, or gets nothing, or a new session. Its pipes end at once.
 func TestEndedWhileAway(t *testing.T) {
 	withoutAlice := func(w *bubble) *keys.File {
 		list := *w.Keys
@@ -96,7 +97,8 @@ func TestEndedWhileAway(t *testing.T) {
 	}
 }
 
-// requireUntaken wants the error of a Close after which so many messages may be lost, without the word of the other side.
+// requireUntaken wants the error of a Close after which so many messages may be lost, without the
+// word of the other side.
 func requireUntaken(t *testing.T, n uint64, err error) {
 	t.Helper()
 	var gap *channel.GapError
@@ -105,7 +107,8 @@ func requireUntaken(t *testing.T, n uint64, err error) {
 	require.ErrorAs(t, err, new(*channel.LostError))
 }
 
-// TestCloseUnheard closes a session whose connection leads nowhere, which nobody has noticed: what the client's application is not known to have taken is told.
+// TestCloseUnheard closes a session whose connection leads nowhere, which nobody has noticed: what
+// the client's application is not known to have taken is told.
 func TestCloseUnheard(t *testing.T) {
 	inHub(t, nil, func(t *testing.T, w *bubble, got *received) {
 		m := w.member("alice", nil)
@@ -122,7 +125,8 @@ func TestCloseUnheard(t *testing.T) {
 	})
 }
 
-// TestCloseReachesWhoComesBack closes a session while its client is away, which comes back in time: it gets what was sent, and the reason.
+// TestCloseReachesWhoComesBack closes a session while its client is away, which comes back in time:
+// it gets what was sent, and the reason.
 func TestCloseReachesWhoComesBack(t *testing.T) {
 	inHub(t, nil, func(t *testing.T, w *bubble, got *received) {
 		m := w.member("alice", nil)
@@ -142,7 +146,8 @@ func TestCloseReachesWhoComesBack(t *testing.T) {
 	})
 }
 
-// TestResumeAgainst races a resume against what ends the session: either it goes on until it is told, or it is refused with the reason, and nothing is left over.
+// TestResumeAgainst races a resume against what ends the session: either it goes on until it is
+// told, or it is refused with the reason, and nothing is left over.
 func TestResumeAgainst(t *testing.T) {
 	for name, c := range map[string]struct {
 		end   func(w *bubble, sess *server.Session)
@@ -262,7 +267,8 @@ func TestSilentClient(t *testing.T) {
 	}
 }
 
-// TestLostWhileKicked replaces a session whose client reads nothing, and then loses its connection: it does not wait for it any longer.
+// TestLostWhileKicked replaces a session whose client reads nothing, and then loses its connection:
+// it does not wait for it any longer.
 func TestLostWhileKicked(t *testing.T) {
 	inHub(t, nil, func(t *testing.T, w *bubble, got *received) {
 		m := w.member("alice", nil)
@@ -278,7 +284,8 @@ func TestLostWhileKicked(t *testing.T) {
 	})
 }
 
-// TestRenewal has connections that are too old, or have carried too much: the server cuts them, and the session goes on.
+// TestRenewal has connections that are too old, or have carried too much: the server cuts them, and
+// the session goes on.
 func TestRenewal(t *testing.T) {
 	for name, c := range map[string]struct {
 		after time.Duration

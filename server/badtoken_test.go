@@ -44,7 +44,8 @@ var badTokens = map[string]badToken{
 	"the highest attempt, a wrong position": {change: func(t *wire.Token) { t.Attempt, t.Position = 1<<64-1, 0 }, code: channel.CodeProtocol},
 }
 
-// TestBadTokens comes with each kind of token that is no good, while the session's client is there and while it is away. None disturbs it.
+// TestBadTokens comes with each kind of token that is no good, while the session's client is there
+// and while it is away. None disturbs it.
 func TestBadTokens(t *testing.T) {
 	for name, c := range badTokens {
 		for _, away := range []bool{false, true} {

@@ -14,8 +14,8 @@ import (
 	"github.com/pysock/pysock/server"
 )
 
-// The benchmarks run clients and server in one process, over TCP on loopback, with all encryption. So their CPU is that of all
-// sides together: what a server alone needs is measured by bench/.
+// The benchmarks run clients and server in one process, over TCP on loopback, with all encryption.
+// So their CPU is that of all sides together: what a server alone needs is measured by bench/.
 
 // BenchmarkIngest sends messages that the server's handler counts.
 func BenchmarkIngest(b *testing.B) {
@@ -103,8 +103,8 @@ func BenchmarkDial(b *testing.B) {
 	}
 }
 
-// BenchmarkIdleSession connects clients that then do nothing, and reports what memory both sides hold for each: heap in use and
-// goroutine stacks. Sockets' memory in the kernel is not in it.
+// BenchmarkIdleSession connects clients that then do nothing, and reports what memory both sides
+// hold for each: heap in use and goroutine stacks. Sockets' memory in the kernel is not in it.
 func BenchmarkIdleSession(b *testing.B) {
 	w := testworld.New(b, []string{"alice"}, func(s *server.Server) { s.Limits.MaxTransient = 1 << 20 })
 	cfg := &client.Config{Keys: w.Files["alice"], Transient: true}

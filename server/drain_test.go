@@ -14,7 +14,8 @@ import (
 	"github.com/pysock/pysock/server"
 )
 
-// TestDrain shuts a server down: every client is told when to come back, each another time, and then that the server goes down. Who is away is not waited for.
+// TestDrain shuts a server down: every client is told when to come back, each another time, and
+// then that the server goes down. Who is away is not waited for.
 func TestDrain(t *testing.T) {
 	const n = 50
 	names := make([]string, n)
@@ -54,7 +55,8 @@ func TestDrain(t *testing.T) {
 	}
 }
 
-// TestLostInDrain loses a client's connection while the server waits for its handler: the session ends then, as nobody is let in to go on with it.
+// TestLostInDrain loses a client's connection while the server waits for its handler: the session
+// ends then, as nobody is let in to go on with it.
 func TestLostInDrain(t *testing.T) {
 	var k worker
 	inBubble(t, k.setUp(server.Limits{}), func(t *testing.T, w *bubble) {
@@ -74,7 +76,8 @@ func TestLostInDrain(t *testing.T) {
 	})
 }
 
-// TestDrainAndPipes shuts the server down with a pipe in use: its ends see it end, and nothing that was written into it is silently gone.
+// TestDrainAndPipes shuts the server down with a pipe in use: its ends see it end, and nothing that
+// was written into it is silently gone.
 func TestDrainAndPipes(t *testing.T) {
 	inHub(t, nil, func(t *testing.T, w *bubble, got *received) {
 		alice, bob := w.member("alice", nil), w.member("bob", nil)

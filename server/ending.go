@@ -8,8 +8,9 @@ import (
 	"github.com/pysock/pysock/channel"
 )
 
-// end ends a session and its pipes at once, and lets nobody go on with it. A client that is there is told why; one that is not is told when it comes back, if it must
-// not come back. It does not wait. Call it with mu held.
+// end ends a session and its pipes at once, and lets nobody go on with it. A client that is there
+// is told why; one that is not is told when it comes back, if it must not come back. It does not
+// wait. Call it with mu held.
 func (s *Server) end(sess *Session, code channel.Code, text string) {
 	if sess.ending || s.cutting { // else it is being cut
 		return
@@ -39,7 +40,8 @@ func (s *Server) discard(sess *Session, why error) {
 	s.cutFor(sess, why)
 }
 
-// cutFor cuts a session without a word, and its handlers' ctx; why is for those who send to it here. It does not wait. Call it with mu held.
+// cutFor cuts a session without a word, and its handlers' ctx; why is for those who send to it
+// here. It does not wait. Call it with mu held.
 func (s *Server) cutFor(sess *Session, why error) {
 	if !sess.cut {
 		sess.cut = true
@@ -74,7 +76,8 @@ type grave = channel.Error
 // graveMemory is the most that one takes, with what it takes to find it.
 const graveMemory = 1 << 10
 
-// bury lets nobody go on with a session from now on. Who tries is told why, if that is a reason not to come back, for the grace time. Call it with mu held.
+// bury lets nobody go on with a session from now on. Who tries is told why, if that is a reason not
+// to come back, for the grace time. Call it with mu held.
 func (s *Server) bury(sess *Session, why *channel.Error) {
 	if s.byID[sess.id] != sess {
 		return // it is buried, or never could be resumed

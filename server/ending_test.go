@@ -80,8 +80,9 @@ func TestHandlersCount(t *testing.T) {
 	}
 }
 
-// TestReplacedTwice replaces the session of a client that reads nothing, which takes a while to end; when it is replaced again that one is
-// cut at once. A key does not hold more by coming again and again.
+// TestReplacedTwice replaces the session of a client that reads nothing, which takes a while to
+// end; when it is replaced again that one is cut at once. A key does not hold more by coming again
+// and again.
 func TestReplacedTwice(t *testing.T) {
 	k := worker{heeds: true}
 	inBubble(t, k.setUp(server.Limits{}), func(t *testing.T, w *bubble) {
@@ -96,7 +97,8 @@ func TestReplacedTwice(t *testing.T) {
 	})
 }
 
-// TestHandlersThatStay has a key come again and again whose handlers do not heed their ctx: it is refused before it fills the server.
+// TestHandlersThatStay has a key come again and again whose handlers do not heed their ctx: it is
+// refused before it fills the server.
 func TestHandlersThatStay(t *testing.T) {
 	var k worker
 	inBubble(t, k.setUp(server.Limits{MaxTransient: 3}), func(t *testing.T, w *bubble) {
@@ -112,7 +114,8 @@ func TestHandlersThatStay(t *testing.T) {
 	})
 }
 
-// TestShutdownWaitsForHandlers has a handler of a session that has ended: Shutdown waits for it, until ctx ends, and Close does not.
+// TestShutdownWaitsForHandlers has a handler of a session that has ended: Shutdown waits for it,
+// until ctx ends, and Close does not.
 func TestShutdownWaitsForHandlers(t *testing.T) {
 	var k worker
 	linger := func(t *testing.T, w *bubble) {

@@ -52,13 +52,15 @@ func (s *Server) begin(h *handshake, pending *secure.Pending, hello *wire.Hello)
 	}
 	peer.Addr = h.conn.RemoteAddr()
 	sess := s.newSession(peer, hello)
-	// The session is entered before the client hears that it is in: whoever learns from that client that it is here can reach it.
+	// The session is entered before the client hears that it is in: whoever learns from that client
+	// that it is here can reach it.
 	if err := s.join(sess, h); err != nil {
 		s.refuse(h.ctx, pending, err)
 		return
 	}
 	if claims {
-		// Last of all, so that who is refused takes no name. Who goes away now keeps it: that cannot be told from a visit.
+		// Last of all, so that who is refused takes no name. Who goes away now keeps it: that
+		// cannot be told from a visit.
 		if err := s.names.Claim(peer.Name, peer.Key, time.Now()); err != nil {
 			s.abandon(sess)
 			s.refuse(h.ctx, pending, err)

@@ -22,12 +22,14 @@ const (
 	ofGroup
 )
 
-// mostNotes is how many changes may wait for hooks before one more is refused. Beside these there may be as many of being away or back.
+// mostNotes is how many changes may wait for hooks before one more is refused. Beside these there
+// may be as many of being away or back.
 const mostNotes = 64
 
 var errHooksBusy = &channel.Error{Code: channel.CodeBusy, Text: "the application has not heard of earlier changes yet"}
 
-// note has the application told of a change that a session is about to undergo. It reports false if that has to be refused. Call it with mu held.
+// note has the application told of a change that a session is about to undergo. It reports false if
+// that has to be refused. Call it with mu held.
 func (s *Server) note(sess *Session, n note) bool {
 	if !s.mayNote(sess) {
 		return false

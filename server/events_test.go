@@ -96,7 +96,8 @@ func TestHooks(t *testing.T) {
 	})
 }
 
-// TestHandlersWaitForOnJoin: nothing is handled before OnJoin has returned, not even of a client that has left meanwhile, and OnLeave comes after the last handler.
+// TestHandlersWaitForOnJoin: nothing is handled before OnJoin has returned, not even of a client
+// that has left meanwhile, and OnLeave comes after the last handler.
 func TestHandlersWaitForOnJoin(t *testing.T) {
 	d := new(diary)
 	var enter, handle chan struct{}
@@ -131,7 +132,8 @@ func TestHandlersWaitForOnJoin(t *testing.T) {
 	})
 }
 
-// TestHooksBlock has a hook that takes its time: so many changes wait for it, one more is refused, and other sessions do not notice.
+// TestHooksBlock has a hook that takes its time: so many changes wait for it, one more is refused,
+// and other sessions do not notice.
 func TestHooksBlock(t *testing.T) {
 	d := new(diary)
 	var hold chan struct{}

@@ -2,7 +2,8 @@ package server
 
 import "time"
 
-// Impatient lets a server that has no place left for a handshake make room at once, so that tests of that need not wait.
+// Impatient lets a server that has no place left for a handshake make room at once, so that tests
+// of that need not wait.
 func (s *Server) Impatient() { s.patience.used = 1 << 60 }
 
 // Renew lets a server cut connections that are older, or have carried more, and look for them that often.

@@ -21,21 +21,30 @@ func (s *Server) Broadcast(ctx context.Context, name string, body []byte) (chann
 	return s.BroadcastMessage(ctx, &channel.Message{Channel: name, Body: body})
 }
 
-// BroadcastMessage sends a message to all sessions but transient ones, as by each one's SendMessage, and to the history of the channel in Histories, if there is one. For who does not take it
-// at once it waits in a queue of the session's, and nobody waits for that: not the others, nor the caller. When Limits.SendQueue bytes wait for one already, the caller waits too, until ctx ends. How long it may be held up says
-// SlowTimeout; then the session is ended with CodeLimit. That of a client that is away is ended when its queue is full, and not before.
+// BroadcastMessage sends a message to all sessions but transient ones, as by each one's
+// SendMessage, and to the history of the channel in Histories, if there is one. For who does not
+// take it at once it waits in a queue of the session's, and nobody waits for that: not the others,
+// nor the caller. When Limits.SendQueue bytes wait for one already, the caller waits too, until ctx
+// ends. How long it may be held up says SlowTimeout; then the session is ended with CodeLimit. That
+// of a client that is away is ended when its queue is full, and not before.
 //
-// The report says whom it did not reach, and why: a client without a handler for the channel, one for which the message is too large, one that was too slow, one whose session ended meanwhile, or, when ctx ended, those that were waited for. It counts
-// as reached for whom it waits; if that session ends first it is lost, and OnLeave hears why. An error is returned only for a message that nobody can get: a bad channel name or encoding.
+// The report says whom it did not reach, and why: a client without a handler for the channel, one
+// for which the message is too large, one that was too slow, one whose session ended meanwhile, or,
+// when ctx ended, those that were waited for. It counts as reached for whom it waits; if that
+// session ends first it is lost, and OnLeave hears why. An error is returned only for a message
+// that nobody can get: a bad channel name or encoding.
 //
-// Messages of one caller, sent one after another, arrive in that order, and so does what Session.Send sends after them on the channel. The body is copied only if it has to wait.
+// Messages of one caller, sent one after another, arrive in that order, and so does what
+// Session.Send sends after them on the channel. The body is copied only if it has to wait.
 func (s *Server) BroadcastMessage(ctx context.Context, m *channel.Message) (channel.Report, error) {
 	return s.sendTo(ctx, s.all(), "", m, false)
 }
 
-// TryBroadcast is BroadcastMessage that lets nothing wait: it leaves those out that cannot take the message at once. A body has at most 65,504 bytes, since no client takes more at once;
-// CodeTooLarge is the error of a larger one. The report has them with CodeLimit, and each is told with
-// the channel's next message how many it has missed: channel.Message.Missed. Their sessions go on.
+// TryBroadcast is BroadcastMessage that lets nothing wait: it leaves those out that cannot take the
+// message at once. A body has at most 65,504 bytes, since no client takes more at once;
+// CodeTooLarge is the error of a larger one. The report has them with CodeLimit, and each is told
+// with the channel's next message how many it has missed: channel.Message.Missed. Their sessions go
+// on.
 func (s *Server) TryBroadcast(m *channel.Message) (channel.Report, error) {
 	return s.sendTo(context.Background(), s.all(), "", m, true)
 }
@@ -45,8 +54,9 @@ func (g Group) Send(ctx context.Context, name string, body []byte) (channel.Repo
 	return g.SendMessage(ctx, &channel.Message{Channel: name, Body: body})
 }
 
-// SendMessage is BroadcastMessage to the sessions of the group, and to the history "group/channel"; see Server.Histories. It comes from the server, so Message.Group is empty at the
-// receivers: that is for what members send. To a group that nobody is in it reaches nobody.
+// SendMessage is BroadcastMessage to the sessions of the group, and to the history "group/channel";
+// see Server.Histories. It comes from the server, so Message.Group is empty at the receivers: that
+// is for what members send. To a group that nobody is in it reaches nobody.
 func (g Group) SendMessage(ctx context.Context, m *channel.Message) (channel.Report, error) {
 	if err := keys.CheckName(g.name); err != nil {
 		return channel.Report{}, badName(err)

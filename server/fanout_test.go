@@ -153,7 +153,8 @@ func crowd(t *testing.T, n int, f func(t *testing.T, w *bubble, deaf *member, ot
 	})
 }
 
-// TestBroadcastToOneWhoIsDeaf: one that does not take anything delays none of the others, holds up the caller for SlowTimeout at most when its queue is full, and is ended with a reason.
+// TestBroadcastToOneWhoIsDeaf: one that does not take anything delays none of the others, holds up
+// the caller for SlowTimeout at most when its queue is full, and is ended with a reason.
 func TestBroadcastToOneWhoIsDeaf(t *testing.T) {
 	crowd(t, 64, func(t *testing.T, w *bubble, deaf *member, others []*member) {
 		boxes := make([]*inbox, len(others))
@@ -200,7 +201,8 @@ func TestBroadcastToOneWhoIsDeaf(t *testing.T) {
 	})
 }
 
-// TestBroadcastKeepsOrder: what one caller sends arrives in order, at those that take it at once and at one that does not.
+// TestBroadcastKeepsOrder: what one caller sends arrives in order, at those that take it at once
+// and at one that does not.
 func TestBroadcastKeepsOrder(t *testing.T) {
 	inHub(t, allowAll, func(t *testing.T, w *bubble, _ *received) {
 		alice, bob, carol := w.member("alice", inGroups("g")), w.member("bob", inGroups("g")), w.member("carol", inGroups("g"))
@@ -301,7 +303,8 @@ func TestBroadcastEndsWithCtx(t *testing.T) {
 	})
 }
 
-// TestManySendToOneWhoIsDeaf: as much as Limits.SendQueue waits for one of what other clients send. For more they wait SlowTimeout in all, then the rest is left out; the one is not ended: others
+// TestManySendToOneWhoIsDeaf: as much as Limits.SendQueue waits for one of what other clients send.
+// For more they wait SlowTimeout in all, then the rest is left out; the one is not ended: others
 // must not be able to.
 func TestManySendToOneWhoIsDeaf(t *testing.T) {
 	crowd(t, 13, func(t *testing.T, w *bubble, deaf *member, others []*member) {

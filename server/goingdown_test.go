@@ -23,7 +23,8 @@ var down = map[string]func(t *testing.T, w *bubble){
 	},
 }
 
-// TestClientsHearOfTheEnd ends a server at once, while a handler runs: clients are told why and when to come back, and what they ask meanwhile ends with that.
+// TestClientsHearOfTheEnd ends a server at once, while a handler runs: clients are told why and
+// when to come back, and what they ask meanwhile ends with that.
 func TestClientsHearOfTheEnd(t *testing.T) {
 	for name, end := range down {
 		t.Run(name, func(t *testing.T) {
@@ -56,7 +57,8 @@ func TestClientsHearOfTheEnd(t *testing.T) {
 	}
 }
 
-// TestWhoDoesNotHearTheEnd has a client whose connection takes nothing any more: it is cut, and does not keep the server for long.
+// TestWhoDoesNotHearTheEnd has a client whose connection takes nothing any more: it is cut, and
+// does not keep the server for long.
 func TestWhoDoesNotHearTheEnd(t *testing.T) {
 	for name, end := range down {
 		t.Run(name, func(t *testing.T) {

@@ -9,7 +9,9 @@ import (
 	"github.com/pysock/pysock/keys"
 )
 
-// openers are who was the first to send to a session on each of its group channels, which it has till its end. By key, as of knockers: a new session of the same client does not begin to count anew. It holds 8 KiB at most.
+// openers are who was the first to send to a session on each of its group channels, which it has
+// till its end. By key, as of knockers: a new session of the same client does not begin to count
+// anew. It holds 8 KiB at most.
 type openers struct {
 	mu sync.Mutex // below all others
 	of map[string]keys.PublicKey

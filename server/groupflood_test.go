@@ -20,7 +20,8 @@ import (
 	"github.com/pysock/pysock/server"
 )
 
-// reader is a member in the group "g" over a line of its own, with the messages on "news" that it has received. It takes what else comes if all is set.
+// reader is a member in the group "g" over a line of its own, with the messages on "news" that it
+// has received. It takes what else comes if all is set.
 func (w *bubble) reader(line memnet.Config, all bool) (m *member, news func() int) {
 	w.t.Helper()
 	m = &member{w: w, name: "alice"}
@@ -68,7 +69,8 @@ func (w *bubble) reader(line memnet.Config, all bool) (m *member, news func() in
 	}
 }
 
-// requireNews requires that all of the application's messages have come, and that it waits for none and ends no session.
+// requireNews requires that all of the application's messages have come, and that it waits for none
+// and ends no session.
 func (w *bubble) requireNews(m *member, news func() int, n, size int, every time.Duration) {
 	w.t.Helper()
 	for range n {
@@ -83,7 +85,9 @@ func (w *bubble) requireNews(m *member, news func() int, n, size int, every time
 	require.Equal(w.t, n, news())
 }
 
-// TestGroupMessagesEndNoSession: what a member sends to a group, however much and however little of it is taken, does not keep a message of the application's from one who has the line for it and takes it.
+// TestGroupMessagesEndNoSession: what a member sends to a group, however much and however little of
+// it is taken, does not keep a message of the application's from one who has the line for it and
+// takes it.
 func TestGroupMessagesEndNoSession(t *testing.T) {
 	t.Run("large on a slow line", func(t *testing.T) {
 		inHub(t, allowAll, func(t *testing.T, w *bubble, _ *received) {

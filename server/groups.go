@@ -24,7 +24,8 @@ type membership struct {
 	at    int
 }
 
-// fewMembers is the largest list of members that keeps its memory when members leave. A larger one gives half of it back when three quarters are unused.
+// fewMembers is the largest list of members that keeps its memory when members leave. A larger one
+// gives half of it back when three quarters are unused.
 const fewMembers = 64
 
 // add takes a session in that is not in it.
@@ -90,9 +91,12 @@ func (s *Server) gone(sess *Session) error {
 // Groups are the groups that the session is in now, sorted. The slice is the caller's.
 func (s *Session) Groups() []string { return slices.Clone(s.now.Load().Groups) }
 
-// JoinGroup makes the session a member of a group, which begins with its first member, without asking a policy; of one that it is in already nothing changes. A transient session has groups, but is
-// not found in them and gets nothing that is sent to them. It does not wait. The error is an *channel.Error with CodeBadName, CodeLimit for the 17th group, or CodeBusy if too much waits for
-// the application's hooks, or why the session has ended. The client is told, but does not ask for the group when it begins its next session.
+// JoinGroup makes the session a member of a group, which begins with its first member, without
+// asking a policy; of one that it is in already nothing changes. A transient session has groups,
+// but is not found in them and gets nothing that is sent to them. It does not wait. The error is an
+// *channel.Error with CodeBadName, CodeLimit for the 17th group, or CodeBusy if too much waits for
+// the application's hooks, or why the session has ended. The client is told, but does not ask for
+// the group when it begins its next session.
 func (s *Session) JoinGroup(name string) error {
 	_, err := s.joinGroup(name)
 	return err
@@ -128,8 +132,9 @@ func (s *Session) joinGroup(name string) (now service.Self, err error) {
 	return s.self(), nil
 }
 
-// LeaveGroup is the opposite of JoinGroup, for one of the groups that the session is in; else the error is an *channel.Error with CodeUnknownPeer.
-// The client is told; if it had asked for the group itself it does so again when it begins its next session.
+// LeaveGroup is the opposite of JoinGroup, for one of the groups that the session is in; else the
+// error is an *channel.Error with CodeUnknownPeer. The client is told; if it had asked for the
+// group itself it does so again when it begins its next session.
 func (s *Session) LeaveGroup(name string) error {
 	_, err := s.leaveGroup(name)
 	return err
@@ -162,7 +167,8 @@ func (s *Session) leaveGroup(name string) (now service.Self, err error) {
 
 var errNotMember = &channel.Error{Code: channel.CodeUnknownPeer, Text: "not in this group"}
 
-// A Group is the sessions that are in a group, as it is whenever one of its methods is called. Transient sessions are not found in groups. Make one with Server.Group.
+// A Group is the sessions that are in a group, as it is whenever one of its methods is called.
+// Transient sessions are not found in groups. Make one with Server.Group.
 type Group struct {
 	server *Server
 	name   string
@@ -184,7 +190,8 @@ func (g Group) Len() int {
 	return 0
 }
 
-// Sessions goes over the sessions that are in the group at the moment, those of clients that are away included, in no particular order. They may leave and others join meanwhile.
+// Sessions goes over the sessions that are in the group at the moment, those of clients that are
+// away included, in no particular order. They may leave and others join meanwhile.
 func (g Group) Sessions() iter.Seq[*Session] {
 	return func(yield func(*Session) bool) {
 		for _, sess := range g.members() {

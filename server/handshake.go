@@ -9,8 +9,9 @@ import (
 
 // handshakes are the connections in their handshake. Guarded by Server.mu.
 //
-// What holds memory is the goroutine and not the connection, and one that waits for its turn to compute does not see that its connection
-// is closed. So those that had to make room count until their goroutine has returned.
+// What holds memory is the goroutine and not the connection, and one that waits for its turn to
+// compute does not see that its connection is closed. So those that had to make room count until
+// their goroutine has returned.
 type handshakes struct {
 	waiting list.List           // of *handshake, the oldest first: those that can be made to leave
 	hosts   map[string]*fromOne // of those
@@ -61,8 +62,8 @@ func (hs *handshakes) remove(h *handshake) bool {
 	return true
 }
 
-// evict takes the one off the list that is to make room: the oldest of the host that has the most, so that a host that opens many pushes out
-// its own.
+// evict takes the one off the list that is to make room: the oldest of the host that has the most,
+// so that a host that opens many pushes out its own.
 func (hs *handshakes) evict() *handshake {
 	var worst *handshake
 	for e := hs.waiting.Front(); e != nil; e = e.Next() {
@@ -85,7 +86,8 @@ func (hs *handshakes) done(h *handshake) {
 	hs.running--
 }
 
-// hostOf is what connections are counted by: an IPv4 address, or the 64 bits of an IPv6 address that a provider gives to one customer.
+// hostOf is what connections are counted by: an IPv4 address, or the 64 bits of an IPv6 address
+// that a provider gives to one customer.
 func hostOf(addr net.Addr) string {
 	if addr == nil {
 		return ""
@@ -111,7 +113,8 @@ func hostOf(addr net.Addr) string {
 	return netip.PrefixFrom(ip, 64).Masked().String()
 }
 
-// handshake begins the handshake of a connection, on a goroutine that ends with it: a session that is idle keeps only its small reader.
+// handshake begins the handshake of a connection, on a goroutine that ends with it: a session that
+// is idle keeps only its small reader.
 func (s *Server) handshake(conn net.Conn) {
 	h := &handshake{conn: conn, host: hostOf(conn.RemoteAddr())}
 	s.mu.Lock()

@@ -12,8 +12,9 @@ import (
 	"github.com/pysock/pysock/server"
 )
 
-// TestHandshakesThatStay has handshakes that do not notice that they were ended: they count until they are gone, and who comes then is
-// turned away. Without the count a flood of them would have no bound.
+// TestHandshakesThatStay has handshakes that do not notice that they were ended: they count until
+// they are gone, and who comes then is turned away. Without the count a flood of them would have no
+// bound.
 func TestHandshakesThatStay(t *testing.T) {
 	inBubble(t, func(s *server.Server) { s.Limits.MaxHandshakes = 2; s.Impatient() }, func(t *testing.T, w *bubble) {
 		var conns []*stuck
@@ -37,7 +38,8 @@ func TestHandshakesThatStay(t *testing.T) {
 	})
 }
 
-// TestEvictionCancels ends a handshake that does not notice that its connection is closed, as one that waits for its turn to compute.
+// TestEvictionCancels ends a handshake that does not notice that its connection is closed, as one
+// that waits for its turn to compute.
 func TestEvictionCancels(t *testing.T) {
 	inBubble(t, func(s *server.Server) { s.Limits.MaxHandshakes = 1; s.Impatient() }, func(t *testing.T, w *bubble) {
 		c := newStuck(true)
@@ -50,7 +52,8 @@ func TestEvictionCancels(t *testing.T) {
 	})
 }
 
-// TestCrowdFromOneHost has one host open connections without end: it pushes out its own, and not the honest client that is slow.
+// TestCrowdFromOneHost has one host open connections without end: it pushes out its own, and not
+// the honest client that is slow.
 func TestCrowdFromOneHost(t *testing.T) {
 	for name, c := range map[string]struct {
 		honest string
@@ -113,7 +116,8 @@ func (c *interlude) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// TestWelcomedIsNotCrowded lets strangers come while a client is being welcomed: it has made its way, and is not pushed out.
+// TestWelcomedIsNotCrowded lets strangers come while a client is being welcomed: it has made its
+// way, and is not pushed out.
 func TestWelcomedIsNotCrowded(t *testing.T) {
 	inBubble(t, func(s *server.Server) { s.Limits.MaxHandshakes = 1; s.Impatient() }, func(t *testing.T, w *bubble) {
 		raw := &interlude{Conn: w.ln.dial()}

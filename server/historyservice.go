@@ -34,7 +34,8 @@ func (s *Server) checkHistories() error {
 	return nil
 }
 
-// record adds what is sent to many to the history that is for it, if there is one; group is empty for all. A history whose name has a slash is one of a group.
+// record adds what is sent to many to the history that is for it, if there is one; group is empty
+// for all. A history whose name has a slash is one of a group.
 func (s *Server) record(group string, m *channel.Message) (kept bool) {
 	name := m.Channel
 	if group != "" {
@@ -124,8 +125,9 @@ func (s *Server) awaitEntry(ctx context.Context, sess *Session, h *channel.Histo
 // entryRoom is how much an entry takes on a page at most, besides its body.
 const entryRoom = 512
 
-// entriesOf takes as many entries as fit on a page that the client, whose largest message costs so much, can take; one at least. Those before it that do not fit even alone are skipped: with them the
-// client would get no further.
+// entriesOf takes as many entries as fit on a page that the client, whose largest message costs so
+// much, can take; one at least. Those before it that do not fit even alone are skipped: with them
+// the client would get no further.
 func entriesOf(kept []channel.HistoryEntry, most int) (entries []service.Entry, skipped uint64) {
 	entries = make([]service.Entry, 0, len(kept))
 	bodies, size := 0, wire.MessageOverhead+entryRoom

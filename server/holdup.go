@@ -7,9 +7,12 @@ import (
 	"time"
 )
 
-// holdup is how long a session holds up those who send to many: what they send has no room among what waits for it already. It is a clock that runs while anybody waits, however many do. When it shows
-// Server.SlowTimeout the session has had its share, until nothing has waited for it for as long: who takes a little now and then must not hold them up again and again. It is at zero once more when the client has come
-// back over another connection, but only once until then, for the same reason. lags.mu guards it.
+// holdup is how long a session holds up those who send to many: what they send has no room among
+// what waits for it already. It is a clock that runs while anybody waits, however many do. When it
+// shows Server.SlowTimeout the session has had its share, until nothing has waited for it for as
+// long: who takes a little now and then must not hold them up again and again. It is at zero once
+// more when the client has come back over another connection, but only once until then, for the
+// same reason. lags.mu guards it.
 type holdup struct {
 	waiting map[*waiter]int // who waits for room, and as what of theirs
 	since   time.Time       // the clock runs since then, if anybody waits
@@ -118,7 +121,8 @@ func (s *Session) awaited(g *lags, d *delivery) error {
 	return s.giveUp(g, d)
 }
 
-// giveUp is what becomes of a message that is not waited for any more: the session is ended if the server's application sends it. What other clients send is left out.
+// giveUp is what becomes of a message that is not waited for any more: the session is ended if the
+// server's application sends it. What other clients send is left out.
 func (s *Session) giveUp(g *lags, d *delivery) error {
 	if d.group != nil {
 		return s.leaveOut(g, d)
@@ -127,7 +131,8 @@ func (s *Session) giveUp(g *lags, d *delivery) error {
 	return errTooSlow
 }
 
-// A waiter waits for room at several sessions at once, and is one goroutine: there may be as many who send as there are who take nothing.
+// A waiter waits for room at several sessions at once, and is one goroutine: there may be as many
+// who send as there are who take nothing.
 type waiter struct {
 	news chan struct{} // has one if there is something to look at
 
@@ -165,7 +170,8 @@ func (w *waiter) take() []int {
 	return again
 }
 
-// deliverSlowly sends a message to sessions that have to be waited for, until ctx ends, and ends those that are too slow. It returns the error of each.
+// deliverSlowly sends a message to sessions that have to be waited for, until ctx ends, and ends
+// those that are too slow. It returns the error of each.
 func (s *Server) deliverSlowly(ctx context.Context, slow []*Session, d *delivery) []error {
 	errs := make([]error, len(slow))
 	w, left := newWaiter(len(slow)), 0

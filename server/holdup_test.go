@@ -38,7 +38,8 @@ func (m *member) comeBackFar() error {
 	return over.Attach(conn, welcome.Position)
 }
 
-// TestGoneIsNotTooSlow: who was away, or whose network is gone and nobody has noticed, has time anew when it is back. Who is there and takes nothing has not.
+// TestGoneIsNotTooSlow: who was away, or whose network is gone and nobody has noticed, has time
+// anew when it is back. Who is there and takes nothing has not.
 func TestGoneIsNotTooSlow(t *testing.T) {
 	const after = 59500 * time.Millisecond // half a second before SlowTimeout is over once more
 	for name, c := range map[string]struct {
@@ -105,7 +106,8 @@ func TestGoneIsNotTooSlow(t *testing.T) {
 	}
 }
 
-// TestHoldupOfWhoComesBack: one that comes back over another connection while it holds others up has the time anew, once and not again and again.
+// TestHoldupOfWhoComesBack: one that comes back over another connection while it holds others up
+// has the time anew, once and not again and again.
 func TestHoldupOfWhoComesBack(t *testing.T) {
 	inHub(t, smallQueue, func(t *testing.T, w *bubble, _ *received) {
 		alice := w.member("alice", nil)
@@ -160,7 +162,8 @@ func TestHoldupIsTheSameForMany(t *testing.T) {
 	}
 }
 
-// TestManySendToManyWhoAreDeaf: who sends to a group waits for all its slow members together, in one goroutine, and hears of each that was left out.
+// TestManySendToManyWhoAreDeaf: who sends to a group waits for all its slow members together, in
+// one goroutine, and hears of each that was left out.
 func TestManySendToManyWhoAreDeaf(t *testing.T) {
 	const n = 30
 	names := make([]string, n)

@@ -37,8 +37,9 @@ func requireGreeted(t *testing.T, p *link.Stream) {
 	require.Equal(t, "hi", string(b))
 }
 
-// TestStrangerTakesFewPlaces has a client open pipes to one that is away and give them up at once, in several sessions: it takes up few of the places of the one who is away, and as
-// many of its own.
+// TestStrangerTakesFewPlaces has a client open pipes to one that is away and give them up at once,
+// in several sessions: it takes up few of the places of the one who is away, and as many of its
+// own.
 func TestStrangerTakesFewPlaces(t *testing.T) {
 	inHub(t, nil, func(t *testing.T, w *bubble, got *received) {
 		bob, alice := w.member("bob", nil), w.member("alice", nil)

@@ -11,8 +11,10 @@ import (
 	"github.com/pysock/pysock/internal/link"
 )
 
-// lags are what a session has yet to be sent of what went to many: for each channel on which it could not take a message at once a queue, which a goroutine sends in order. So one that is slow
-// holds up nobody, until Limits.SendQueue bytes wait for it. There are two of them: of what the server's application sends, and of what other clients send to groups. The zero value is empty.
+// lags are what a session has yet to be sent of what went to many: for each channel on which it
+// could not take a message at once a queue, which a goroutine sends in order. So one that is slow
+// holds up nobody, until Limits.SendQueue bytes wait for it. There are two of them: of what the
+// server's application sends, and of what other clients send to groups. The zero value is empty.
 type lags struct {
 	some atomic.Int32 // queues there are
 	slow atomic.Bool  // it has not taken what waits in time, and its session is being ended
@@ -47,7 +49,8 @@ func (s *Session) lagsOf(d *delivery) *lags {
 	return &s.lags
 }
 
-// offer gives a session a message, to be sent at once or behind what waits for it. link.ErrFull says that it is left out, errNoRoom that there is no room at the moment.
+// offer gives a session a message, to be sent at once or behind what waits for it. link.ErrFull
+// says that it is left out, errNoRoom that there is no room at the moment.
 func (s *Session) offer(d *delivery) error {
 	err := s.offerOrder(d)
 	if err != nil && s.lags.slow.Load() {
@@ -151,8 +154,10 @@ func (s *Session) catchUp(g *lags, name string, l *lag) {
 	g.wake()
 }
 
-// sendSlowly sends a message that the client cannot take yet, if it can be sent at all. The error is errTooSlow if the client is there and does not take for Server.SlowTimeout what the server's
-// application sends. For what other clients send it has until its session ends: they must not end it.
+// sendSlowly sends a message that the client cannot take yet, if it can be sent at all. The error
+// is errTooSlow if the client is there and does not take for Server.SlowTimeout what the server's
+// application sends. For what other clients send it has until its session ends: they must not end
+// it.
 func (s *Session) sendSlowly(d *delivery) error {
 	if d.group != nil {
 		return s.send(context.Background(), d)
@@ -172,11 +177,14 @@ func (s *Session) sendSlowly(d *delivery) error {
 	}
 }
 
-// soonHeard is how long a client that is there may take for a sign of life. One that takes longer was not: its network was.
+// soonHeard is how long a client that is there may take for a sign of life. One that takes longer
+// was not: its network was.
 const soonHeard = time.Second
 
-// wasGone reports whether the client was not there at some time since a moment, or is not now, and since when the time that it has counts anew. Of one whose network is gone nobody may have noticed: it
-// is asked for a sign of life if it has given none. So this may take as long as it takes to find a connection lost, and ends with the session.
+// wasGone reports whether the client was not there at some time since a moment, or is not now, and
+// since when the time that it has counts anew. Of one whose network is gone nobody may have
+// noticed: it is asked for a sign of life if it has given none. So this may take as long as it
+// takes to find a connection lost, and ends with the session.
 func (s *Session) wasGone(after time.Time) (again time.Time, gone bool) {
 	if s.conn == nil {
 		return again, false
@@ -274,7 +282,8 @@ func (g *lags) refusal() error {
 	return err
 }
 
-// deliverRest gives what waits of the application's messages some time before the session is closed, and returns how many are left. It does not wait for a client that is away.
+// deliverRest gives what waits of the application's messages some time before the session is
+// closed, and returns how many are left. It does not wait for a client that is away.
 func (s *Session) deliverRest(ctx context.Context, most time.Duration) (left int) {
 	ctx, cancel := context.WithTimeout(ctx, most)
 	defer cancel()

@@ -15,7 +15,8 @@ import (
 	"github.com/pysock/pysock/server"
 )
 
-// TestLagKeepsOrder: what goes to many and has to wait for one, what is left out behind it, and what the session is sent by itself arrive in their order, and nobody has waited.
+// TestLagKeepsOrder: what goes to many and has to wait for one, what is left out behind it, and
+// what the session is sent by itself arrive in their order, and nobody has waited.
 func TestLagKeepsOrder(t *testing.T) {
 	inHub(t, allowAll, func(t *testing.T, w *bubble, _ *received) {
 		alice := w.member("alice", nil)
@@ -64,7 +65,8 @@ func TestLagKeepsOrder(t *testing.T) {
 	})
 }
 
-// TestLagOfWhoIsAway: one that is away keeps its place, and what was sent to it, as long as there is room; then it has to go, and nobody waits for that either.
+// TestLagOfWhoIsAway: one that is away keeps its place, and what was sent to it, as long as there
+// is room; then it has to go, and nobody waits for that either.
 func TestLagOfWhoIsAway(t *testing.T) {
 	const queue = 64 << 10
 	small := func(s *server.Server) {

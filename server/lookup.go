@@ -7,7 +7,8 @@ import (
 	"github.com/pysock/pysock/keys"
 )
 
-// Session finds the session of a name, that which it has now or that which its client came with, also if its client is away. Transient sessions are not found.
+// Session finds the session of a name, that which it has now or that which its client came with,
+// also if its client is away. Transient sessions are not found.
 func (s *Server) Session(name string) (*Session, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -15,8 +16,8 @@ func (s *Server) Session(name string) (*Session, bool) {
 	return sess, ok
 }
 
-// Sessions goes over the sessions there are at the moment, those of clients that are away and transient ones included, in no particular order. Sessions may come and
-// go meanwhile.
+// Sessions goes over the sessions there are at the moment, those of clients that are away and
+// transient ones included, in no particular order. Sessions may come and go meanwhile.
 func (s *Server) Sessions() iter.Seq[*Session] {
 	all := s.present()
 	return func(yield func(*Session) bool) {

@@ -10,7 +10,8 @@ import (
 // mayJoin says why a session may not join, and who could make room for it. Call it with mu held.
 func (s *Server) mayJoin(sess *Session, h *handshake) (room, error) {
 	key := sess.key
-	// A session keeps its name when the book or the list does not have it any more, also from those that look like it. Two that are on the list may look alike: that is the operator's choice.
+	// A session keeps its name when the book or the list does not have it any more, also from those
+	// that look like it. Two that are on the list may look alike: that is the operator's choice.
 	_, listed := s.admission.byKey[key]
 	if s.usedByOther(sess.own, sess.fold, key) || !listed && s.presence.looksLike(sess.fold, key) {
 		return noRoom, &channel.Error{Code: channel.CodeNameTaken}
@@ -41,8 +42,9 @@ const (
 	roomOfAll      // anybody's
 )
 
-// of is the session that makes room, and why it ends: one that is away, and of those one that the new session replaces anyway, or the one that has
-// been away longest; rather one whose handlers do not run, because it is over at once. It is nil if there is none. Call it with mu held.
+// of is the session that makes room, and why it ends: one that is away, and of those one that the
+// new session replaces anyway, or the one that has been away longest; rather one whose handlers do
+// not run, because it is over at once. It is nil if there is none. Call it with mu held.
 func (r room) of(s *Server, sess *Session) (*Session, channel.Error) {
 	if own := s.byName[sess.own]; r == roomOfAll && !sess.isTransient && own != nil && own.place != nil {
 		return own, channel.Error{Code: channel.CodeReplaced}
@@ -70,8 +72,10 @@ func (r room) of(s *Server, sess *Session) (*Session, channel.Error) {
 // makeRoomTime is how long a new session waits for the handlers of one that was away and makes room.
 const makeRoomTime = time.Second
 
-// makeRoom ends a session for another that is about to join, and waits until nothing is left of it. The place is kept for that other, so that it is not lost to somebody who comes meanwhile. It reports false
-// if it takes too long: then the other is refused, and no second session ends for it. Call it with mu held; it lets go of it while it waits.
+// makeRoom ends a session for another that is about to join, and waits until nothing is left of it.
+// The place is kept for that other, so that it is not lost to somebody who comes meanwhile. It
+// reports false if it takes too long: then the other is refused, and no second session ends for it.
+// Call it with mu held; it lets go of it while it waits.
 func (s *Server) makeRoom(ctx context.Context, victim *Session, why channel.Error) bool {
 	victim.yields = true
 	s.yielding++
@@ -87,7 +91,8 @@ func (s *Server) makeRoom(ctx context.Context, victim *Session, why channel.Erro
 	return false
 }
 
-// awaitOver waits until nothing is left of a session that makes room, or that takes too long. Call it with mu held; it lets go of it while it waits.
+// awaitOver waits until nothing is left of a session that makes room, or that takes too long. Call
+// it with mu held; it lets go of it while it waits.
 func (s *Server) awaitOver(ctx context.Context, victim *Session) {
 	s.mu.Unlock()
 	defer s.mu.Lock()

@@ -14,7 +14,8 @@ import (
 	"github.com/pysock/pysock/server"
 )
 
-// TestWhoIsRefusedMakesNobodyLeave fills an open server, where bob is away: strangers who cannot have the name that they ask for do not cost him his session.
+// TestWhoIsRefusedMakesNobodyLeave fills an open server, where bob is away: strangers who cannot
+// have the name that they ask for do not cost him his session.
 func TestWhoIsRefusedMakesNobodyLeave(t *testing.T) {
 	inHub(t, func(s *server.Server) {
 		s.Keys.Open, s.Limits.MaxSessions = true, 2
@@ -37,7 +38,8 @@ func TestWhoIsRefusedMakesNobodyLeave(t *testing.T) {
 	})
 }
 
-// TestWhoIsIdleMakesRoom has the one that has been away longest keep its session while its handler runs, because another's place is free at once.
+// TestWhoIsIdleMakesRoom has the one that has been away longest keep its session while its handler
+// runs, because another's place is free at once.
 func TestWhoIsIdleMakesRoom(t *testing.T) {
 	var k worker
 	inBubbleOf(t, []string{"alice", "bob", "carol", "dave"}, k.setUp(server.Limits{MaxSessions: 2}), func(t *testing.T, w *bubble) {
@@ -64,7 +66,8 @@ func TestWhoIsIdleMakesRoom(t *testing.T) {
 	})
 }
 
-// TestMadeRoomIsKept has others come just when the one that was away is over: the place is the one's for whom it was made.
+// TestMadeRoomIsKept has others come just when the one that was away is over: the place is the
+// one's for whom it was made.
 func TestMadeRoomIsKept(t *testing.T) {
 	for range 10 {
 		var k worker

@@ -29,8 +29,9 @@ func inUse() int64 {
 	return int64(m.HeapAlloc)
 }
 
-// TestMemoryOfWhoIsAway lets a client be away for the whole grace, while another and the server's application offer it as much as they can, which would be without end.
-// What is taken from them stays within the limits, they wait meanwhile, and hear of the end.
+// TestMemoryOfWhoIsAway lets a client be away for the whole grace, while another and the server's
+// application offer it as much as they can, which would be without end. What is taken from them
+// stays within the limits, they wait meanwhile, and hear of the end.
 func TestMemoryOfWhoIsAway(t *testing.T) {
 	limits := server.Limits{MaxSessions: 2, MaxHandshakes: 1, MaxMessage: 64 << 10, MaxPipes: 8, MaxStreams: 16, PipeWindow: 64 << 10, ResumeBuffer: 192 << 10}
 	inHub(t, func(s *server.Server) { s.Limits = limits }, func(t *testing.T, w *bubble, got *received) {
@@ -79,7 +80,8 @@ func TestMemoryOfWhoIsAway(t *testing.T) {
 		_, away := sess.Away()
 		require.True(t, away)
 		mu.Lock()
-		// The application's queue, what was handed to the layer that resumes, and one message for each channel that had none.
+		// The application's queue, what was handed to the layer that resumes, and one message for
+		// each channel that had none.
 		require.Greater(t, sent, 1<<20)
 		require.LessOrEqual(t, sent, 1<<20+limits.ResumeBuffer+200*(4<<10+wire.MessageOverhead))
 		// Each pipe's window, and what its opener may queue.

@@ -23,15 +23,18 @@ const (
 
 var errNamesClosed = fmt.Errorf("server: the book of names: %w", os.ErrClosed)
 
-// Names is the book of an open server: who has which name. A name goes to the key that asks first, and stays that key's until it expires
-// or is released. A key has one name at a time.
+// Names is the book of an open server: who has which name. A name goes to the key that asks first,
+// and stays that key's until it expires or is released. A key has one name at a time.
 //
-// The book is kept in a text file, which belongs to the server while it runs: there [Names.Release] frees a name. While the server is
-// down an operator may edit the file; removing a line releases the name. It has a line NAME KEY LAST-SEEN for each name, the last a date
-// in UTC as in RFC 3339, lines that are empty or start with # and are kept, and the last line "# end", which shows that nothing was cut off.
+// The book is kept in a text file, which belongs to the server while it runs: there [Names.Release]
+// frees a name. While the server is down an operator may edit the file; removing a line releases
+// the name. It has a line NAME KEY LAST-SEEN for each name, the last a date in UTC as in RFC 3339,
+// lines that are empty or start with # and are kept, and the last line "# end", which shows that
+// nothing was cut off.
 //
-// Names are compared exactly, but a name that looks like one that another key has is refused too: Alice is, while there is alice. What looks
-// alike is what is the same in Unicode normal form KC when letter case is ignored. Letters of two scripts that look alike are not found.
+// Names are compared exactly, but a name that looks like one that another key has is refused too:
+// Alice is, while there is alice. What looks alike is what is the same in Unicode normal form KC
+// when letter case is ignored. Letters of two scripts that look alike are not found.
 //
 // Days are days in UTC by the time that callers pass in. All methods may be called by several goroutines at once.
 type Names struct {
@@ -41,7 +44,8 @@ type Names struct {
 	expire int      // days; negative for never
 	lock   *os.File // guarded by writing once the book is open
 
-	// writing is held by who writes the file. It is taken before mu and never while mu is held: no lookup waits for a disk.
+	// writing is held by who writes the file. It is taken before mu and never while mu is held: no
+	// lookup waits for a disk.
 	writing sync.Mutex
 
 	mu      sync.Mutex
@@ -59,11 +63,12 @@ type Names struct {
 
 // NamesConfig bounds a book of names. The zero value, and nil, have the defaults.
 type NamesConfig struct {
-	// Max is how many names there may be; 0 for 10,000, at most 100,000. A file that has more already may be opened, but gets no new ones.
+	// Max is how many names there may be; 0 for 10,000, at most 100,000. A file that has more
+	// already may be opened, but gets no new ones.
 	Max int
 
-	// Expire is how long a name is kept for a key that does not come, counted in whole days (parts round up) after the day of its last visit;
-	// 0 for 90 days, negative for ever.
+	// Expire is how long a name is kept for a key that does not come, counted in whole days (parts
+	// round up) after the day of its last visit; 0 for 90 days, negative for ever.
 	Expire time.Duration
 }
 
@@ -75,11 +80,13 @@ type entry struct {
 	saving     *batch // the batch that brings it to disk; nil in memory
 }
 
-// OpenNames opens the book in the file at path, and makes the file, of mode 0600, if there is none. An empty path gives a book that is in
-// memory only. A nil cfg is the zero NamesConfig; it is not kept.
+// OpenNames opens the book in the file at path, and makes the file, of mode 0600, if there is none.
+// An empty path gives a book that is in memory only. A nil cfg is the zero NamesConfig; it is not
+// kept.
 //
-// The errors about the file are *[keys.FileError]: what is wrong in it, that it was cut off, that others can change it, or that somebody
-// else has it open, be it another process or this one. That last is known by a lock on the file PATH.lock, which a process that dies loses.
+// The errors about the file are *[keys.FileError]: what is wrong in it, that it was cut off, that
+// others can change it, or that somebody else has it open, be it another process or this one. That
+// last is known by a lock on the file PATH.lock, which a process that dies loses.
 func OpenNames(path string, cfg *NamesConfig) (*Names, error) {
 	if cfg == nil {
 		cfg = &NamesConfig{}
@@ -109,13 +116,16 @@ func OpenNames(path string, cfg *NamesConfig) (*Names, error) {
 	return n, nil
 }
 
-// Claim gives the name to the key, or notes the visit of the key that has it; now is the time of the visit. A new name is on disk when
-// Claim returns, and Claims that wait at the same time share one write. A visit is noted once a day and written within a minute or
-// with the next new name, so Claim does not wait for it.
+// Claim gives the name to the key, or notes the visit of the key that has it; now is the time of
+// the visit. A new name is on disk when Claim returns, and Claims that wait at the same time share
+// one write. A visit is noted once a day and written within a minute or with the next new name, so
+// Claim does not wait for it.
 //
-// The error is a *[channel.Error] for the client with CodeBadName if the name is not one, looks like [keys.ServerName] or starts with #;
-// CodeNameTaken if another key has it or one that looks like it, or if the key has another name already; CodeLimit if the book is full. It is a
-// *[keys.FileError] if the name cannot be written, and is then not given. It wraps [os.ErrClosed] after Close.
+// The error is a *[channel.Error] for the client with CodeBadName if the name is not one, looks
+// like [keys.ServerName] or starts with #; CodeNameTaken if another key has it or one that looks
+// like it, or if the key has another name already; CodeLimit if the book is full. It is a
+// *[keys.FileError] if the name cannot be written, and is then not given. It wraps [os.ErrClosed]
+// after Close.
 func (n *Names) Claim(name string, key keys.PublicKey, now time.Time) error {
 	if key.IsZero() {
 		return fmt.Errorf("server: claiming a name: %w", keys.ErrInvalidKey)
@@ -152,7 +162,8 @@ func (n *Names) claim(e *entry) (*batch, error) {
 		return nil, err
 	}
 	if old != nil {
-		// A clock that went back must not make the visit count for less: the name would be gone once the clock is right.
+		// A clock that went back must not make the visit count for less: the name would be gone
+		// once the clock is right.
 		if e.seen > old.seen {
 			old.seen = e.seen
 			n.spoil()
@@ -164,7 +175,8 @@ func (n *Names) claim(e *entry) (*batch, error) {
 	return e.saving, nil
 }
 
-// makeWay finds out whether the key may have the name, and the entry by which it has it already. With clear it removes what is in the way. Call it with mu held.
+// makeWay finds out whether the key may have the name, and the entry by which it has it already.
+// With clear it removes what is in the way. Call it with mu held.
 func (n *Names) makeWay(e *entry, clear bool) (old *entry, err error) {
 	if n.closed {
 		return nil, errNamesClosed
@@ -197,7 +209,8 @@ func (n *Names) makeWay(e *entry, clear bool) (old *entry, err error) {
 	return nil, nil
 }
 
-// visited notes at the end of a visit that began at since that the key still comes, unless the name was released meanwhile or has expired.
+// visited notes at the end of a visit that began at since that the key still comes, unless the name
+// was released meanwhile or has expired.
 func (n *Names) visited(name string, key keys.PublicKey, since, now time.Time) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -206,9 +219,10 @@ func (n *Names) visited(name string, key keys.PublicKey, since, now time.Time) {
 	}
 }
 
-// Release takes the name from whoever has it, so that the next key that asks gets it. It is on disk when Release returns. A session under the
-// name goes on. The error is [keys.ErrNotKnown] if nobody has the name, a *[keys.FileError] if the file cannot be written, and
-// the name then kept. It wraps [os.ErrClosed] after Close.
+// Release takes the name from whoever has it, so that the next key that asks gets it. It is on disk
+// when Release returns. A session under the name goes on. The error is [keys.ErrNotKnown] if nobody
+// has the name, a *[keys.FileError] if the file cannot be written, and the name then kept. It wraps
+// [os.ErrClosed] after Close.
 func (n *Names) Release(name string) error {
 	n.mu.Lock()
 	e := n.byName[name]
@@ -270,8 +284,9 @@ func (n *Names) Len() int {
 	return len(n.byName)
 }
 
-// All returns the names and their keys, sorted by name, as they are when the iteration begins. Those that have expired are among them
-// until their place is needed. The book may be changed meanwhile.
+// All returns the names and their keys, sorted by name, as they are when the iteration begins.
+// Those that have expired are among them until their place is needed. The book may be changed
+// meanwhile.
 func (n *Names) All() iter.Seq2[string, keys.PublicKey] {
 	return func(yield func(string, keys.PublicKey) bool) {
 		n.mu.Lock()
@@ -289,8 +304,8 @@ func (n *Names) All() iter.Seq2[string, keys.PublicKey] {
 	}
 }
 
-// Close writes what is not written yet and lets others open the file. Its error says that it could not. Claim and Release fail from then on,
-// the rest goes on. Closing again does nothing.
+// Close writes what is not written yet and lets others open the file. Its error says that it could
+// not. Claim and Release fail from then on, the rest goes on. Closing again does nothing.
 func (n *Names) Close() error {
 	n.mu.Lock()
 	if n.closed {

@@ -17,8 +17,9 @@ import (
 	"github.com/pysock/pysock/server"
 )
 
-// TestNamesThatAClientChooses has a client make the server's application send on ever new channels, session after session of one instance: what is kept of them does not grow, because the
-// sequences are begun anew, and the client is told so by another record.
+// TestNamesThatAClientChooses has a client make the server's application send on ever new channels,
+// session after session of one instance: what is kept of them does not grow, because the sequences
+// are begun anew, and the client is told so by another record.
 func TestNamesThatAClientChooses(t *testing.T) {
 	const rounds, each = 10, 1000
 	inHub(t, func(s *server.Server) {

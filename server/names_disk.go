@@ -52,7 +52,8 @@ func (n *Names) load() error {
 	return n.parse(data)
 }
 
-// readFile reads the file. The path was checked to be a regular file because opening a named pipe would wait for its other end.
+// readFile reads the file. The path was checked to be a regular file because opening a named pipe
+// would wait for its other end.
 func (n *Names) readFile() ([]byte, error) {
 	info, err := os.Stat(n.path)
 	switch {
@@ -79,7 +80,8 @@ func (n *Names) readFile() ([]byte, error) {
 	return data, nil
 }
 
-// replaceFile puts a file with the data in the place of the old one, so that at any moment, also after a power failure, there is one of the two.
+// replaceFile puts a file with the data in the place of the old one, so that at any moment, also
+// after a power failure, there is one of the two.
 func (n *Names) replaceFile(data []byte) error {
 	if len(data) > maxNamesFile {
 		return n.fileError(0, errors.New("the file would be larger than 16 MiB; stop the server and remove comments"))

@@ -38,8 +38,9 @@ func (n *Names) drop(e *entry) {
 
 // sweep removes what has expired. Call it with mu held.
 //
-// That waits until the place is needed, so that a clock that is wrong for a while costs nobody a name on a server that is not full. It
-// is done once a day, so that those who ask a full server for names do not make it search each time.
+// That waits until the place is needed, so that a clock that is wrong for a while costs nobody a
+// name on a server that is not full. It is done once a day, so that those who ask a full server for
+// names do not make it search each time.
 func (n *Names) sweep(today int) {
 	if n.swept == today {
 		return
@@ -92,8 +93,9 @@ func checkOpenName(name string) (string, error) {
 	return fold, nil
 }
 
-// foldName returns the same for names that look alike: it takes away the difference between upper and lower case, and between
-// characters that Unicode calls compatible, such as full-width letters and ligatures.
+// foldName returns the same for names that look alike: it takes away the difference between upper
+// and lower case, and between characters that Unicode calls compatible, such as full-width letters
+// and ligatures.
 func foldName(name string) string {
 	return norm.NFKC.String(strings.Map(foldRune, norm.NFKC.String(name)))
 }

@@ -42,8 +42,9 @@ func appendNames(b []byte, lines []line) []byte {
 	return append(b, namesEnd+"\n"...)
 }
 
-// parse takes the content of the file into an empty book. It is strict: a line that could mean something else than it seems to is an error.
-// No error has a line's text in it, but for names, quoted: somebody may have pasted a private key.
+// parse takes the content of the file into an empty book. It is strict: a line that could mean
+// something else than it seems to is an error. No error has a line's text in it, but for names,
+// quoted: somebody may have pasted a private key.
 func (n *Names) parse(data []byte) error {
 	body, whole := bytes.CutSuffix(data, []byte(namesEnd+"\n"))
 	switch {

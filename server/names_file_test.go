@@ -192,7 +192,8 @@ func TestNamesWriteFails(t *testing.T) {
 	openNames(t, path, nil) // the lock is free all the same
 }
 
-// Those who wait while somebody writes share the next write, and its error. What was done on top of what failed fails too.
+// Those who wait while somebody writes share the next write, and its error. What was done on top of
+// what failed fails too.
 func TestNamesShareAWrite(t *testing.T) {
 	for _, fails := range []bool{false, true} {
 		path := namesPath(t)

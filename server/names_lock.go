@@ -8,8 +8,8 @@ import (
 // errLocked says that somebody has the lock.
 var errLocked = errors.New("the file is locked")
 
-// lockNames takes the lock at path, or fails at once with errLocked. The lock is not on the book itself: that is replaced
-// by a rename, and a lock on it would stay with the old file.
+// lockNames takes the lock at path, or fails at once with errLocked. The lock is not on the book
+// itself: that is replaced by a rename, and a lock on it would stay with the old file.
 func lockNames(path string) (*os.File, error) {
 	for {
 		f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)

@@ -16,5 +16,6 @@ func tryLock(f *os.File) error {
 	return err
 }
 
-// unlockNames leaves the lock file where it is: Windows cannot remove it before it is closed, and then somebody else may have the lock.
+// unlockNames leaves the lock file where it is: Windows cannot remove it before it is closed, and
+// then somebody else may have the lock.
 func unlockNames(f *os.File) error { return f.Close() }

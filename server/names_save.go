@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// flushDelay is how long a change that nobody waits for may stay in memory. However many clients come in that time, they make one write.
+// flushDelay is how long a change that nobody waits for may stay in memory. However many clients
+// come in that time, they make one write.
 const flushDelay = time.Minute
 
 // batch is a number of changes that reach the disk in one write, or are all taken back.
@@ -17,7 +18,8 @@ type batch struct {
 	err  error
 }
 
-// change enters a change in the next batch, and how to take it back. It returns nil if there is no file to bring it to. Call it with mu held.
+// change enters a change in the next batch, and how to take it back. It returns nil if there is no
+// file to bring it to. Call it with mu held.
 func (n *Names) change(undo func()) *batch {
 	if n.path == "" {
 		return nil
@@ -102,8 +104,9 @@ func (n *Names) write() error {
 	return nil
 }
 
-// fail takes back the changes of a batch that could not be written. Later ones may rest on them, so they fail too, and are taken back
-// first. What the disk now has is not known, so the file is written again even if nothing changes. Call it with writing and mu held.
+// fail takes back the changes of a batch that could not be written. Later ones may rest on them, so
+// they fail too, and are taken back first. What the disk now has is not known, so the file is
+// written again even if nothing changes. Call it with writing and mu held.
 func (n *Names) fail(b *batch, err error) {
 	n.pending.finish(err)
 	n.pending = nil

@@ -39,8 +39,9 @@ func shakeHands(t *testing.T, hub, client *keys.File) *hands {
 	return h
 }
 
-// TestOvertakenBeforeItGoesOn takes a session up twice before the first goes on: that one's connection is closed without a verdict, and the second has the session, whichever
-// comes to it first.
+// TestOvertakenBeforeItGoesOn takes a session up twice before the first goes on: that one's
+// connection is closed without a verdict, and the second has the session, whichever comes to it
+// first.
 func TestOvertakenBeforeItGoesOn(t *testing.T) {
 	for name, olderFirst := range map[string]bool{"the older goes on first": true, "the newer goes on first": false} {
 		t.Run(name, func(t *testing.T) {

@@ -2,9 +2,10 @@ package server
 
 import "time"
 
-// Patience: when all places for handshakes are taken, connections wait to be accepted, in the kernel's queue, as long as patience lasts: a thousand honest
-// clients that come at once after a restart each get their turn. It is used up by waiting and comes back slowly. A flood uses it up, and then
-// who has the most handshakes makes room at once.
+// Patience: when all places for handshakes are taken, connections wait to be accepted, in the
+// kernel's queue, as long as patience lasts: a thousand honest clients that come at once after a
+// restart each get their turn. It is used up by waiting and comes back slowly. A flood uses it up,
+// and then who has the most handshakes makes room at once.
 const (
 	// patienceEach is how much there is for each place. A handshake takes a fraction of a millisecond of computing.
 	patienceEach = 10 * time.Millisecond
@@ -30,7 +31,8 @@ func (p *patience) left(now time.Time, most time.Duration) time.Duration {
 // spend uses some up.
 func (p *patience) spend(d time.Duration) { p.used += d }
 
-// awaitPlace waits for a place among the handshakes, if there is none and as long as patience lasts. Call it with mu held; it lets go of it while it waits.
+// awaitPlace waits for a place among the handshakes, if there is none and as long as patience
+// lasts. Call it with mu held; it lets go of it while it waits.
 func (s *Server) awaitPlace() {
 	most := time.Duration(s.limits.MaxHandshakes) * patienceEach
 	for s.handshakes.waiting.Len() >= s.limits.MaxHandshakes && !s.draining {

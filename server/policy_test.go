@@ -32,7 +32,8 @@ func (s *syncBuffer) String() string {
 	return s.b.String()
 }
 
-// TestPolicyPanics has the application's policies panic: whom they are asked for is refused, the log says why, and nothing else ends.
+// TestPolicyPanics has the application's policies panic: whom they are asked for is refused, the
+// log says why, and nothing else ends.
 func TestPolicyPanics(t *testing.T) {
 	var log syncBuffer
 	w := testworld.New(t, []string{"alice", "bob"}, func(s *server.Server) {

@@ -12,8 +12,10 @@ import (
 	"github.com/pysock/pysock/keys"
 )
 
-// presence is the list of who is here in the order of their last change, one for all who want to know (docs/protocol.md, section 18). A change costs the same however many those
-// are: it gets the next position at the list's end, and who waits is woken once for all changes of presenceDelay. Nothing is kept for who does not ask.
+// presence is the list of who is here in the order of their last change, one for all who want to
+// know (docs/protocol.md, section 18). A change costs the same however many those are: it gets the
+// next position at the list's end, and who waits is woken once for all changes of presenceDelay.
+// Nothing is kept for who does not ask.
 type presence struct {
 	mu        sync.Mutex // below Server.mu
 	epoch     [16]byte
@@ -70,7 +72,8 @@ func (p *presence) begin(most int) {
 	p.alike = make(map[string][]*Session)
 }
 
-// came puts a session into the list, in the place of an older one of its key. Call it, as all that changes the list, with Server.mu held.
+// came puts a session into the list, in the place of an older one of its key. Call it, as all that
+// changes the list, with Server.mu held.
 func (p *presence) came(sess *Session) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -86,7 +89,8 @@ func (p *presence) came(sess *Session) {
 	p.move(st)
 }
 
-// freeSlot is a slot for a new standing. Who was told of the one that had it before has been told since that it left, or begins anew, because that was forgotten.
+// freeSlot is a slot for a new standing. Who was told of the one that had it before has been told
+// since that it left, or begins anew, because that was forgotten.
 func (p *presence) freeSlot() uint32 {
 	if last := len(p.free) - 1; last >= 0 {
 		slot := p.free[last]
@@ -97,7 +101,8 @@ func (p *presence) freeSlot() uint32 {
 	return p.slots - 1
 }
 
-// changed notes that a session is away, or back, or has another name or other groups. A transient one is not in the list, but its client may see others now than before.
+// changed notes that a session is away, or back, or has another name or other groups. A transient
+// one is not in the list, but its client may see others now than before.
 func (p *presence) changed(sess *Session) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -194,12 +199,14 @@ func (p *presence) looksLike(fold string, key keys.PublicKey) bool {
 	return slices.ContainsFunc(p.alike[fold], func(sess *Session) bool { return sess.key != key && sess.Context().Err() == nil })
 }
 
-// knows reports whether all that a page from a position has to tell is in the list, if the asker does not care what was forgotten up to since. Call it with mu held.
+// knows reports whether all that a page from a position has to tell is in the list, if the asker
+// does not care what was forgotten up to since. Call it with mu held.
 func (p *presence) knows(after, since uint64) bool {
 	return p.forgotten <= max(after, since) && after <= p.position
 }
 
-// from gives the standings after a position, as many as a page has. The position behind them is to; more says that there are others. Without those that have left, if alive. Call it with mu held.
+// from gives the standings after a position, as many as a page has. The position behind them is to;
+// more says that there are others. Without those that have left, if alive. Call it with mu held.
 func (p *presence) from(after uint64, alive bool) (list []standing, to uint64, more bool) {
 	at := sort.Search(len(p.log), func(i int) bool { return p.log[i].at > after })
 	size := 0

@@ -222,7 +222,8 @@ func TestPresencePages(t *testing.T) {
 	})
 }
 
-// TestPresenceForgets: who asks from before somebody was forgotten who has left gets the whole list, and so does who knows another epoch or asks for the future.
+// TestPresenceForgets: who asks from before somebody was forgotten who has left gets the whole
+// list, and so does who knows another epoch or asks for the future.
 func TestPresenceForgets(t *testing.T) {
 	inHubOf(t, []string{"alice", "bob", "carol", "dave"}, func(s *server.Server) {
 		s.Limits.MaxSessions = 2 // and so many that have left are remembered
@@ -270,7 +271,8 @@ func TestPresenceForgets(t *testing.T) {
 	})
 }
 
-// TestPresenceStaysSmall has clients change and leave without end: the list has no more than who is here and so many that have left.
+// TestPresenceStaysSmall has clients change and leave without end: the list has no more than who is
+// here and so many that have left.
 func TestPresenceStaysSmall(t *testing.T) {
 	inHub(t, func(s *server.Server) {
 		allowAll(s)

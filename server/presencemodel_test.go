@@ -15,8 +15,10 @@ import (
 	"github.com/pysock/pysock/server"
 )
 
-// TestPresenceModel lets clients do everything that others are told of, at random, while some watch, each at its own pace. In the end each knows what is so, and so it is with
-// who is found by name and in groups. On every other server they see only whom they have a group in common with, and join and leave groups themselves; and there are more clients than the server remembers.
+// TestPresenceModel lets clients do everything that others are told of, at random, while some
+// watch, each at its own pace. In the end each knows what is so, and so it is with who is found by
+// name and in groups. On every other server they see only whom they have a group in common with,
+// and join and leave groups themselves; and there are more clients than the server remembers.
 func TestPresenceModel(t *testing.T) {
 	for seed := range uint64(6) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
@@ -84,7 +86,8 @@ func TestPresenceModel(t *testing.T) {
 	}
 }
 
-// look takes what is new: first what a request got that was begun before, then all that follows until one would have to wait.
+// look takes what is new: first what a request got that was begun before, then all that follows
+// until one would have to wait.
 func (v *viewer) look() {
 	for {
 		if v.asked == nil {

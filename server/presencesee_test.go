@@ -53,7 +53,8 @@ func TestPresencePolicy(t *testing.T) {
 	})
 }
 
-// TestPresenceOutOfSight: who may not be seen any more has left, for those who saw it, and they hear nothing more of it.
+// TestPresenceOutOfSight: who may not be seen any more has left, for those who saw it, and they
+// hear nothing more of it.
 func TestPresenceOutOfSight(t *testing.T) {
 	inHubOf(t, []string{"alice", "bob", "carol"}, func(s *server.Server) {
 		allowAll(s)

@@ -9,7 +9,9 @@ import (
 	"github.com/pysock/pysock/secure"
 )
 
-// join makes room for a session that is about to be welcomed, and takes it off the handshakes, so that a newer one cannot push it out. If there is room only because a session that is away gives its own up, join waits until that is over.
+// join makes room for a session that is about to be welcomed, and takes it off the handshakes, so
+// that a newer one cannot push it out. If there is room only because a session that is away gives
+// its own up, join waits until that is over.
 func (s *Server) join(sess *Session, h *handshake) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -78,8 +80,8 @@ func (s *Server) releaseTransient(sess *Session) {
 	}
 }
 
-// enterSession makes a session one that can be found, and ends an older one of the same key. If it may not enter any more the code says why,
-// and it is only counted.
+// enterSession makes a session one that can be found, and ends an older one of the same key. If it
+// may not enter any more the code says why, and it is only counted.
 func (s *Server) enterSession(sess *Session, conn *secure.Conn, peerMax uint32) channel.Code {
 	key := sess.key
 	s.mu.Lock()
@@ -124,7 +126,8 @@ func (s *Server) enterSession(sess *Session, conn *secure.Conn, peerMax uint32) 
 	return 0
 }
 
-// list lets others find a session, by the name that it came with and in its groups. Who else had the name has ended, see mayJoin. Call it with mu held.
+// list lets others find a session, by the name that it came with and in its groups. Who else had
+// the name has ended, see mayJoin. Call it with mu held.
 func (s *Server) list(sess *Session) {
 	s.byName[sess.own] = sess
 	s.everybody.add(sess)
@@ -134,7 +137,8 @@ func (s *Server) list(sess *Session) {
 	s.presence.came(sess)
 }
 
-// unlist is the opposite of list, for a session under whatever name and in whatever groups it is now. Call it with mu held; again does nothing.
+// unlist is the opposite of list, for a session under whatever name and in whatever groups it is
+// now. Call it with mu held; again does nothing.
 func (s *Server) unlist(sess *Session) {
 	s.dropRunName(sess)
 	if s.byName[sess.own] == sess {
@@ -144,8 +148,9 @@ func (s *Server) unlist(sess *Session) {
 	s.presence.gone(sess)
 }
 
-// cutLingering cuts the sessions of a key that were replaced or closed and have not ended, save for the newest: a client that connects again and
-// again keeps no more than one of those, and the one that it has. Call it with mu held.
+// cutLingering cuts the sessions of a key that were replaced or closed and have not ended, save for
+// the newest: a client that connects again and again keeps no more than one of those, and the one
+// that it has. Call it with mu held.
 func (s *Server) cutLingering(key keys.PublicKey) {
 	all := s.lasting[key]
 	for i, sess := range all {

@@ -10,8 +10,8 @@ import (
 	"github.com/pysock/pysock/keys"
 )
 
-// openPipe connects a pipe that the session's client opens to its target. It is called by the link's reader. The relay passes on what it cannot read: the
-// server has no key of what is inside.
+// openPipe connects a pipe that the session's client opens to its target. It is called by the
+// link's reader. The relay passes on what it cannot read: the server has no key of what is inside.
 func (s *Session) openPipe(stream *link.Stream, open wire.PipeOpen) {
 	if err := s.connect(stream, open); err != nil {
 		s.server.counters.pipesRefused.Add(1)
@@ -44,9 +44,10 @@ func (s *Session) connect(stream *link.Stream, open wire.PipeOpen) error {
 	return s.relay(stream, open, target)
 }
 
-// mostKnocking is how many pipes of one client may wait for another to answer, those included that it has given up: the other may be away, and must hear of each. So who is let in by nobody
-// takes up a few of a client's places and not all. A client of
-// this module does not answer more than so many of one opener at once.
+// mostKnocking is how many pipes of one client may wait for another to answer, those included that
+// it has given up: the other may be away, and must hear of each. So who is let in by nobody takes
+// up a few of a client's places and not all. A client of this module does not answer more than so
+// many of one opener at once.
 const mostKnocking = 4
 
 // relay connects the pipe, if both sides have a place for it.
@@ -63,8 +64,9 @@ func (s *Session) relay(stream *link.Stream, open wire.PipeOpen, target *Session
 		s.pipes.Add(-1)
 		return channel.CodeBusy
 	}
-	// Each side's place is free when the pipe has ended there: what the other does must not hold it. But who gives up what was not answered keeps its place until that is
-	// done: else one could take all of another's with one's own free again.
+	// Each side's place is free when the pipe has ended there: what the other does must not hold
+	// it. But who gives up what was not answered keeps its place until that is done: else one could
+	// take all of another's with one's own free again.
 	var ours atomic.Int32
 	oursIsOver := func() {
 		if ours.Add(1) == 2 {
@@ -96,7 +98,8 @@ func (s *Session) addPipe() bool {
 	return true
 }
 
-// knockers are those who have opened pipes to a session that it has not answered. By key, so that a new session of the same client does not begin to count anew.
+// knockers are those who have opened pipes to a session that it has not answered. By key, so that a
+// new session of the same client does not begin to count anew.
 type knockers struct {
 	mu    sync.Mutex // below all others
 	count map[keys.PublicKey]int

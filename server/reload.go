@@ -15,9 +15,11 @@ func identity(f *keys.File) keys.PublicKey {
 	return f.Public
 }
 
-// Reload replaces the list of clients with that of a key file, which must have the same identity. Sessions of keys that are no longer on it, or
-// are there under another name, end at once, and so do their pipes; so do those that are being welcomed meanwhile. It is the name that a client came with
-// that counts; one that it took at run time, and that is now on the list for another or looks like one that is, it loses. On an error the old list stays.
+// Reload replaces the list of clients with that of a key file, which must have the same identity.
+// Sessions of keys that are no longer on it, or are there under another name, end at once, and so
+// do their pipes; so do those that are being welcomed meanwhile. It is the name that a client came
+// with that counts; one that it took at run time, and that is now on the list for another or looks
+// like one that is, it loses. On an error the old list stays.
 func (s *Server) Reload(f *keys.File) error {
 	if err := s.start(); err != nil {
 		return err

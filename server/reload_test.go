@@ -22,7 +22,9 @@ func newKeyFile(t *testing.T, name string) *keys.File {
 	return &keys.File{Name: name, Private: key, Public: key.Public()}
 }
 
-// TestEntersTooLate takes a client off the list, shuts down, or lets a newer session of the same instance in, after there was room made for a client and before it is in: it is told, and never found.
+// TestEntersTooLate takes a client off the list, shuts down, or lets a newer session of the same
+// instance in, after there was room made for a client and before it is in: it is told, and never
+// found.
 func TestEntersTooLate(t *testing.T) {
 	for want, meanwhile := range map[channel.Code]func(*Server, *keys.File) error{
 		channel.CodeRevoked: func(srv *Server, hub *keys.File) error {

@@ -113,7 +113,8 @@ func TestRenameOfTransient(t *testing.T) {
 	})
 }
 
-// TestRenamedIsReplaced lets a renamed client connect again: the older session ends, and the newer has the name that stands on the list.
+// TestRenamedIsReplaced lets a renamed client connect again: the older session ends, and the newer
+// has the name that stands on the list.
 func TestRenamedIsReplaced(t *testing.T) {
 	inHub(t, allowAll, func(t *testing.T, w *bubble, _ *received) {
 		first := w.member("alice", inGroups("g"))
@@ -132,7 +133,8 @@ func TestRenamedIsReplaced(t *testing.T) {
 	})
 }
 
-// TestReloadAfterRename: what counts on the list is the name that a client came with. One that it has taken, and that is now another's, it loses.
+// TestReloadAfterRename: what counts on the list is the name that a client came with. One that it
+// has taken, and that is now another's, it loses.
 func TestReloadAfterRename(t *testing.T) {
 	inHub(t, allowAll, func(t *testing.T, w *bubble, _ *received) {
 		alice, bob := w.member("alice", nil), w.member("bob", nil)
@@ -187,7 +189,8 @@ func TestRenameOnOpenServer(t *testing.T) {
 	})
 }
 
-// TestRenameToWhoIsJoining is refused: nobody has the name yet, and one who wants it has been found to have a right to it and waits until there is room.
+// TestRenameToWhoIsJoining is refused: nobody has the name yet, and one who wants it has been found
+// to have a right to it and waits until there is room.
 func TestRenameToWhoIsJoining(t *testing.T) {
 	var hold chan struct{}
 	inBubbleOf(t, nil, func(s *server.Server) {
@@ -278,7 +281,8 @@ func TestRenameRaces(t *testing.T) {
 	}
 }
 
-// TestLookAlikeOfReleased: a session keeps its name from those that look like it, also when neither the list nor the book has it any more.
+// TestLookAlikeOfReleased: a session keeps its name from those that look like it, also when neither
+// the list nor the book has it any more.
 func TestLookAlikeOfReleased(t *testing.T) {
 	book, err := server.OpenNames("", nil)
 	require.NoError(t, err)
@@ -314,7 +318,8 @@ func TestLookAlikeOfReleased(t *testing.T) {
 	})
 }
 
-// TestLookAlikesOnTheList are let in side by side: that is the operator's choice. What looks like them is nobody else's until both have left.
+// TestLookAlikesOnTheList are let in side by side: that is the operator's choice. What looks like
+// them is nobody else's until both have left.
 func TestLookAlikesOnTheList(t *testing.T) {
 	inHubOf(t, []string{"alice", "Alice", "bob"}, func(s *server.Server) {
 		allowAll(s)

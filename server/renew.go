@@ -4,8 +4,9 @@ import (
 	"time"
 )
 
-// A connection gets fresh keys by being left for another one, under the same session. That is the client's to begin, after 24 hours or 64 GiB
-// (docs/protocol.md, section 17.4); one that is well beyond is cut here, and the client resumes.
+// A connection gets fresh keys by being left for another one, under the same session. That is the
+// client's to begin, after 24 hours or 64 GiB (docs/protocol.md, section 17.4); one that is well
+// beyond is cut here, and the client resumes.
 
 // renewal says when a connection is too old. Zero fields have defaults; they are for tests.
 type renewal struct {
@@ -34,7 +35,8 @@ func (s *Server) renewLater() {
 	}
 }
 
-// renewAll cuts the connections that are too old or have carried too much, as long as there are sessions that can be resumed.
+// renewAll cuts the connections that are too old or have carried too much, as long as there are
+// sessions that can be resumed.
 func (s *Server) renewAll() {
 	s.mu.Lock()
 	resumable := make([]*Session, 0, len(s.byID))

@@ -14,8 +14,9 @@ import (
 	"github.com/pysock/pysock/secure"
 )
 
-// TestRenewalOfWhatIsThere resumes a session, and another resume is taken up at that very moment and then comes to nothing: the connection that the session goes on over is
-// cut in its time all the same.
+// TestRenewalOfWhatIsThere resumes a session, and another resume is taken up at that very moment
+// and then comes to nothing: the connection that the session goes on over is cut in its time all
+// the same.
 func TestRenewalOfWhatIsThere(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		hub, alice := newKeyFile(t, keys.ServerName), newKeyFile(t, "alice")

@@ -15,8 +15,8 @@ import (
 // errAnew says that there is no such session, and that the client wants a new one then.
 var errAnew = errors.New("server: no such session, and a new one will do")
 
-// resume lets the session of a hello's token go on over the new connection, or refuses it (docs/protocol.md, section 17.2). It reports
-// false if the client is to get a new session instead.
+// resume lets the session of a hello's token go on over the new connection, or refuses it
+// (docs/protocol.md, section 17.2). It reports false if the client is to get a new session instead.
 func (s *Server) resume(h *handshake, pending *secure.Pending, hello *wire.Hello) bool {
 	sess, handover, err := s.takeUp(h, pending, hello.Resume)
 	switch {
@@ -34,7 +34,8 @@ func (s *Server) resume(h *handshake, pending *secure.Pending, hello *wire.Hello
 	return true
 }
 
-// goOn welcomes the client of a session that was taken up, and lets the session go on over the new connection, if nothing has overtaken it.
+// goOn welcomes the client of a session that was taken up, and lets the session go on over the new
+// connection, if nothing has overtaken it.
 func (s *Server) goOn(ctx context.Context, pending *secure.Pending, hello *wire.Hello, sess *Session, handover *resume.Handover) {
 	defer s.handedOver(sess, handover)
 	token := hello.Resume
@@ -60,8 +61,9 @@ func (s *Server) goOn(ctx context.Context, pending *secure.Pending, hello *wire.
 	}
 }
 
-// takeUp finds the session of a token and begins its handover, if the client may go on with it. The error is an *channel.Error or errAnew; with one the session is as it
-// was. What the client learns from a refusal is in docs/protocol.md, section 17.2, and no more: whether an id is unknown or
+// takeUp finds the session of a token and begins its handover, if the client may go on with it. The
+// error is an *channel.Error or errAnew; with one the session is as it was. What the client learns
+// from a refusal is in docs/protocol.md, section 17.2, and no more: whether an id is unknown or
 // somebody else's is not told apart.
 func (s *Server) takeUp(h *handshake, pending *secure.Pending, token *wire.Token) (*Session, *resume.Handover, error) {
 	key, hash := pending.PeerKey(), [resume.HashSize]byte(pending.HelloHash())
@@ -78,8 +80,8 @@ func (s *Server) takeUp(h *handshake, pending *secure.Pending, token *wire.Token
 	return sess, sess.conn.Handover(), nil
 }
 
-// claimed is the session that a token is good for, in the handshake that has the hash before the hello. With an error it is the one of the token's id,
-// if that is there. Call it with mu held.
+// claimed is the session that a token is good for, in the handshake that has the hash before the
+// hello. With an error it is the one of the token's id, if that is there. Call it with mu held.
 func (s *Server) claimed(h *handshake, key keys.PublicKey, hash [resume.HashSize]byte, token *wire.Token) (*Session, error) {
 	noSession := &channel.Error{Code: channel.CodeNoSession}
 	switch {

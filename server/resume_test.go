@@ -66,7 +66,8 @@ func TestResume(t *testing.T) {
 	})
 }
 
-// TestGraceIsOver lets a client be away for too long: its session ends with a reason, and so do the other ends of its pipes.
+// TestGraceIsOver lets a client be away for too long: its session ends with a reason, and so do the
+// other ends of its pipes.
 func TestGraceIsOver(t *testing.T) {
 	inHub(t, func(s *server.Server) { s.Grace = 90*time.Second + time.Millisecond }, func(t *testing.T, w *bubble, got *received) {
 		alice, bob := w.member("alice", nil), w.member("bob", nil)
@@ -128,7 +129,8 @@ func TestResumeWhileAlive(t *testing.T) {
 	})
 }
 
-// TestResumesAtOnce has several connections come at once with tokens of one session: whatever their order, the one with the highest attempt has it then.
+// TestResumesAtOnce has several connections come at once with tokens of one session: whatever their
+// order, the one with the highest attempt has it then.
 func TestResumesAtOnce(t *testing.T) {
 	for round := range 4 {
 		inHub(t, nil, func(t *testing.T, w *bubble, got *received) {

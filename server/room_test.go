@@ -13,7 +13,8 @@ import (
 	"github.com/pysock/pysock/server"
 )
 
-// TestAwayMakesRoom fills a server with sessions that are away: each newcomer gets the place of the one that has been away longest, and who is there keeps theirs.
+// TestAwayMakesRoom fills a server with sessions that are away: each newcomer gets the place of the
+// one that has been away longest, and who is there keeps theirs.
 func TestAwayMakesRoom(t *testing.T) {
 	names := []string{"alice", "bob", "carol", "dave", "eve", "frank"}
 	inHubOf(t, names, func(s *server.Server) { s.Limits.MaxSessions = 3 }, func(t *testing.T, w *bubble, got *received) {
@@ -55,7 +56,8 @@ func TestOwnSessionMakesRoom(t *testing.T) {
 	})
 }
 
-// TestTransientMakesRoom has one key use up its transient sessions: one of its own that is away makes room, and nobody else's.
+// TestTransientMakesRoom has one key use up its transient sessions: one of its own that is away
+// makes room, and nobody else's.
 func TestTransientMakesRoom(t *testing.T) {
 	transient := func(h *wire.Hello) { h.Transient = true }
 	inHub(t, func(s *server.Server) { s.Limits.MaxTransient = 2 }, func(t *testing.T, w *bubble, got *received) {
@@ -77,7 +79,8 @@ func TestTransientMakesRoom(t *testing.T) {
 	})
 }
 
-// TestRoomThatIsNotMade has the session that is away keep its place by a handler that does not return: the newcomer is refused after a second.
+// TestRoomThatIsNotMade has the session that is away keep its place by a handler that does not
+// return: the newcomer is refused after a second.
 func TestRoomThatIsNotMade(t *testing.T) {
 	var k worker
 	inBubble(t, k.setUp(server.Limits{MaxSessions: 1}), func(t *testing.T, w *bubble) {

@@ -12,14 +12,16 @@ import (
 	"github.com/pysock/pysock/keys"
 )
 
-// instanceOf is what a client's sequences are kept under (docs/protocol.md, section 8.1): nobody else's key comes to them.
+// instanceOf is what a client's sequences are kept under (docs/protocol.md, section 8.1): nobody
+// else's key comes to them.
 type instanceOf struct {
 	key      keys.PublicKey
 	instance [wire.IDSize]byte
 }
 
-// sequences are the books of an instance, and the sessions that use them: one, and those that it has left behind and whose handlers still run. When there are none
-// they go to a shelf for the grace time, so that what a client sends again in a new session is not taken twice.
+// sequences are the books of an instance, and the sessions that use them: one, and those that it
+// has left behind and whose handlers still run. When there are none they go to a shelf for the
+// grace time, so that what a client sends again in a new session is not taken twice.
 type sequences struct {
 	books    *link.Books
 	sessions []*Session        // the newest last; guarded by Server.mu
@@ -61,7 +63,8 @@ func (s *Server) unattend(sess *Session) {
 	}
 }
 
-// finished reports whether the client has ended its session itself and in an orderly way: then it does not come again with the same instance.
+// finished reports whether the client has ended its session itself and in an orderly way: then it
+// does not come again with the same instance.
 func (s *Session) finished() bool {
 	if s.link == nil {
 		return false
@@ -70,8 +73,9 @@ func (s *Session) finished() bool {
 	return errors.As(context.Cause(s.link.Context()), &closed) && closed.Code == channel.CodeClosed
 }
 
-// succeed ends the sessions of the same instance that a newer one leaves behind, as its link will end theirs: of one instance there is one link at a time, and its handlers
-// wait for those of the one before. It reports false if another has joined after this one. Call it with mu held.
+// succeed ends the sessions of the same instance that a newer one leaves behind, as its link will
+// end theirs: of one instance there is one link at a time, and its handlers wait for those of the
+// one before. It reports false if another has joined after this one. Call it with mu held.
 func (s *Server) succeed(sess *Session) bool {
 	q := sess.sequences
 	if q == nil {

@@ -19,7 +19,8 @@ func instance(n byte) func(*wire.Hello) {
 	return func(h *wire.Hello) { h.Instance[0] = n }
 }
 
-// TestSentAgain has a client of at-least-once lose its session, without knowing what was taken: it sends all of it again in a new one, and nothing is taken twice.
+// TestSentAgain has a client of at-least-once lose its session, without knowing what was taken: it
+// sends all of it again in a new one, and nothing is taken twice.
 func TestSentAgain(t *testing.T) {
 	again := func(t *testing.T, w *bubble, books *link.Books, number byte) *member {
 		m, err := w.tryMember("alice", books, instance(number))
@@ -67,7 +68,8 @@ func TestSentAgain(t *testing.T) {
 	}
 }
 
-// TestOneOfAnInstance has an instance come again while its older session is there and its handler runs: the older ends, and the newer waits for the handler.
+// TestOneOfAnInstance has an instance come again while its older session is there and its handler
+// runs: the older ends, and the newer waits for the handler.
 func TestOneOfAnInstance(t *testing.T) {
 	for _, transient := range []bool{false, true} {
 		var k worker

@@ -7,14 +7,15 @@ import (
 	"time"
 )
 
-// tcpKeepAlive finds clients that are gone, and keeps address translators on the way from forgetting the connection: for clients without resume, whose
-// connections nobody else looks after.
+// tcpKeepAlive finds clients that are gone, and keeps address translators on the way from
+// forgetting the connection: for clients without resume, whose connections nobody else looks after.
 var tcpKeepAlive = net.KeepAliveConfig{Enable: true, Idle: 15 * time.Second, Interval: 15 * time.Second, Count: 3}
 
 // keepAliveTimeout is how long a client that can resume may take to give a sign of life.
 const keepAliveTimeout = 10 * time.Second
 
-// keepAlive is how long it may be silent before it is asked for one. Clients ask after 15 s, so that as a rule the server need not.
+// keepAlive is how long it may be silent before it is asked for one. Clients ask after 15 s, so
+// that as a rule the server need not.
 func (s *Server) keepAlive() time.Duration {
 	if s.KeepAlive <= 0 {
 		return 20 * time.Second
@@ -41,9 +42,10 @@ func (s *Server) ListenAndServe(ctx context.Context, address string) error {
 	return s.Serve(ctx, ln)
 }
 
-// Serve serves the connections of ln, which it closes at the end. It may be called for several listeners. When ctx ends the whole server is
-// shut down, as by Shutdown with DrainTimeout, and Serve returns nil if that drained and its error if not. After Shutdown or Close
-// it returns ErrServerClosed.
+// Serve serves the connections of ln, which it closes at the end. It may be called for several
+// listeners. When ctx ends the whole server is shut down, as by Shutdown with DrainTimeout, and
+// Serve returns nil if that drained and its error if not. After Shutdown or Close it returns
+// ErrServerClosed.
 func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	defer ln.Close()
 	if err := s.start(); err != nil {

@@ -22,11 +22,13 @@ type slots struct {
 	waits    atomic.Int32 // requests for what is yet to come into a history
 	page     sync.Mutex   // held while a page is made and answered with: one is in memory at a time
 
-	// channels are those that the client has sent to groups on. Only the handler of that service uses it, one request at a time.
+	// channels are those that the client has sent to groups on. Only the handler of that service
+	// uses it, one request at a time.
 	channels map[string]struct{}
 }
 
-// mostGroupChannels is on how many channels one client may send to groups in a session, and all its sessions together to one receiver, which has 64 for all of them: see openers.
+// mostGroupChannels is on how many channels one client may send to groups in a session, and all its
+// sessions together to one receiver, which has 64 for all of them: see openers.
 const mostGroupChannels = 16
 
 // mayUse reports whether a client may send to groups on a channel, and notes that it does.
@@ -44,11 +46,13 @@ func (s *slots) mayUse(name string) bool {
 	return true
 }
 
-// How many requests of a client may be handled at once. Those that come to an end soon are so one after another, and in order.
+// How many requests of a client may be handled at once. Those that come to an end soon are so one
+// after another, and in order.
 const (
 	// presenceAtOnce is one, and one more that hears that it is one too many.
 	presenceAtOnce = 2
-	// mostWaits is how many wait for what is yet to come into a history, and historyAtOnce leaves room for those that do not.
+	// mostWaits is how many wait for what is yet to come into a history, and historyAtOnce leaves
+	// room for those that do not.
 	mostWaits     = 8
 	historyAtOnce = 2 * mostWaits
 )
@@ -66,7 +70,8 @@ func (s *Server) newServices() *channel.Mux {
 	return x
 }
 
-// serve registers the handler of a service, for n requests of a client at once. h answers the request, or returns why not.
+// serve registers the handler of a service, for n requests of a client at once. h answers the
+// request, or returns why not.
 func serve[Req any](x *channel.Mux, name string, n int, h func(context.Context, *Session, *channel.Message, Req) error) {
 	x.HandleConcurrent(name, n, func(ctx context.Context, from channel.Conn, m *channel.Message) error {
 		if !m.IsRequest() {

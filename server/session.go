@@ -16,13 +16,16 @@ import (
 	"github.com/pysock/pysock/secure"
 )
 
-// A Session is what the server has of a client, from its welcome until it has left. It is a channel.Conn, and its methods may be called by several
-// goroutines at once. What the client sends goes to the server's handlers.
+// A Session is what the server has of a client, from its welcome until it has left. It is a
+// channel.Conn, and its methods may be called by several goroutines at once. What the client sends
+// goes to the server's handlers.
 //
-// A session outlives its connection if the client can resume, as those of this module do: when the connection is lost the client is *away*, for
-// Server.Grace at most. Its name stays taken, its pipes stay open and new ones may be opened to it, and what is sent to it waits, as for a client that reads
-// slowly. When it comes back everything goes on, and nothing is lost. It has *left* when its Context is done: it or the server closed the session, a
-// newer one of the same key has replaced it, or it was away for too long. Then its pipes have ended with CodeGone.
+// A session outlives its connection if the client can resume, as those of this module do: when the
+// connection is lost the client is *away*, for Server.Grace at most. Its name stays taken, its
+// pipes stay open and new ones may be opened to it, and what is sent to it waits, as for a client
+// that reads slowly. When it comes back everything goes on, and nothing is lost. It has *left* when
+// its Context is done: it or the server closed the session, a newer one of the same key has
+// replaced it, or it was away for too long. Then its pipes have ended with CodeGone.
 type Session struct {
 	server      *Server
 	key         keys.PublicKey
@@ -111,8 +114,8 @@ func (s *Session) begin(conn *secure.Conn, peerMax uint32) {
 	srv.tellJoined(s)
 }
 
-// makeLink makes the link over a connection, with the sequences of its instance if it is the newest of that. Call it with server.mu held: who finds the session
-// finds all of it.
+// makeLink makes the link over a connection, with the sequences of its instance if it is the newest
+// of that. Call it with server.mu held: who finds the session finds all of it.
 func (s *Session) makeLink(conn *secure.Conn, peerMax uint32, newest bool) {
 	srv := s.server
 	s.peerMax = peerMax
@@ -134,19 +137,21 @@ func (s *Session) makeLink(conn *secure.Conn, peerMax uint32, newest bool) {
 	s.link = link.New(below, cfg)
 }
 
-// Peer is the client, under the name and with the groups that it has now: see Rename and JoinGroup. Its Addr is where it came from first, and stays so when it goes on from somewhere else.
+// Peer is the client, under the name and with the groups that it has now: see Rename and JoinGroup.
+// Its Addr is where it came from first, and stays so when it goes on from somewhere else.
 // Message.From of what it sends is the same, as it was when the message came.
 func (s *Session) Peer() channel.Peer { return *s.now.Load() }
 
-// become makes the session's client what p says, which must not change any more, here and for its handlers, and has it told. Call it with server.mu held.
+// become makes the session's client what p says, which must not change any more, here and for its
+// handlers, and has it told. Call it with server.mu held.
 func (s *Session) become(p *channel.Peer) {
 	s.now.Store(p)
 	s.link.SetPeer(p)
 	s.tellSelf()
 }
 
-// Context is done when the session is, not when the client is away; context.Cause says why. For a client that was away for too long that is a
-// *channel.LostError with CodeTimeout.
+// Context is done when the session is, not when the client is away; context.Cause says why. For a
+// client that was away for too long that is a *channel.LostError with CodeTimeout.
 func (s *Session) Context() context.Context { return s.link.Context() }
 
 // Transient reports whether the client asked for a session of one errand, which cannot be found by its name.
@@ -155,8 +160,8 @@ func (s *Session) Transient() bool { return s.isTransient }
 // Since is when the client was let in.
 func (s *Session) Since() time.Time { return s.since }
 
-// Away reports whether the client's connection is lost and may yet be resumed, and since when. A session that has ended is not away, and one without resume
-// never is.
+// Away reports whether the client's connection is lost and may yet be resumed, and since when. A
+// session that has ended is not away, and one without resume never is.
 func (s *Session) Away() (since time.Time, away bool) {
 	if s.conn == nil || s.link.Context().Err() != nil {
 		return time.Time{}, false
@@ -164,8 +169,8 @@ func (s *Session) Away() (since time.Time, away bool) {
 	return s.conn.Away()
 }
 
-// RoundTrip is how long a packet took to the client and back when that was last measured; 0 if it was not, and without resume. It costs nothing: see
-// Ping to measure now.
+// RoundTrip is how long a packet took to the client and back when that was last measured; 0 if it
+// was not, and without resume. It costs nothing: see Ping to measure now.
 func (s *Session) RoundTrip() time.Duration {
 	if s.conn == nil {
 		return 0
@@ -233,10 +238,14 @@ func (s *Session) Ping(ctx context.Context) (time.Duration, error) { return s.li
 // Close sends what Send accepted and ends the session; see channel.Conn.
 func (s *Session) Close() error { return s.CloseWithReason(channel.CodeClosed, "") }
 
-// CloseWithReason is Close with a code, such as CodeKicked, and a text of at most 255 bytes that the client sees. A client that is away may come
-// back to hear it while Close waits, and with CodeKicked and codes of the application's own also later, for Server.Grace, instead of being let in. If it does not come
-// while Close waits, and its application is not known to have taken all that was sent, the error is a *channel.GapError. What Broadcast and Group.Send
-// have waiting for a client that is there is sent before with CodeClosed and CodeShutdown, for at most 5 s, in which the client is served as before; what is left then, and all of it with other codes, is lost, with a *channel.LostError.
+// CloseWithReason is Close with a code, such as CodeKicked, and a text of at most 255 bytes that
+// the client sees. A client that is away may come back to hear it while Close waits, and with
+// CodeKicked and codes of the application's own also later, for Server.Grace, instead of being let
+// in. If it does not come while Close waits, and its application is not known to have taken all
+// that was sent, the error is a *channel.GapError. What Broadcast and Group.Send have waiting for a
+// client that is there is sent before with CodeClosed and CodeShutdown, for at most 5 s, in which
+// the client is served as before; what is left then, and all of it with other codes, is lost, with
+// a *channel.LostError.
 func (s *Session) CloseWithReason(code channel.Code, text string) error {
 	s.server.closing(s, code, text)
 	wait := time.Duration(0) // who is kicked is not to be served meanwhile

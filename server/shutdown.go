@@ -11,14 +11,19 @@ import (
 	"github.com/pysock/pysock/internal/wire"
 )
 
-// Shutdown ends the server in an orderly way: it takes no more connections, lets handlers that run finish, sends what was accepted for
-// sending, and tells every client with CodeShutdown, those that can resume also when to come back (Server.ReturnAfter). Sessions of clients that are away end at once: nobody is there to be told.
-// Shutdown waits until that is done, handlers of sessions that ended before included, or ctx ends; then it does with what
-// is left as Close does, and returns ctx's cause without waiting for handlers that still run. Shutdown must not be called by a handler, which it would wait for: start a goroutine.
+// Shutdown ends the server in an orderly way: it takes no more connections, lets handlers that run
+// finish, sends what was accepted for sending, and tells every client with CodeShutdown, those that
+// can resume also when to come back (Server.ReturnAfter). Sessions of clients that are away end at
+// once: nobody is there to be told. Shutdown waits until that is done, handlers of sessions that
+// ended before included, or ctx ends; then it does with what is left as Close does, and returns
+// ctx's cause without waiting for handlers that still run. Shutdown must not be called by a
+// handler, which it would wait for: start a goroutine.
 //
-// What is on its way through pipes is not waited for: the server cannot see where a message ends, or what was taken. A pipe ends when the first of its two sessions
-// does, what the relay still holds is dropped or delivered, and each end counts what the other's application is known to have taken. The rest comes back to its sender as a
-// *channel.GapError, or is sent again when the client opens the pipe anew, whose sequences keep it from being taken twice.
+// What is on its way through pipes is not waited for: the server cannot see where a message ends,
+// or what was taken. A pipe ends when the first of its two sessions does, what the relay still
+// holds is dropped or delivered, and each end counts what the other's application is known to have
+// taken. The rest comes back to its sender as a *channel.GapError, or is sent again when the client
+// opens the pipe anew, whose sequences keep it from being taken twice.
 func (s *Server) Shutdown(ctx context.Context) error {
 	if err := s.start(); err != nil {
 		return err
@@ -51,7 +56,8 @@ func (s *Server) isEnding(sess *Session) bool {
 	return sess.ending
 }
 
-// returnsPerSecond is how many clients a server that was restarted gets back in a second: each costs a handshake and the opening of its pipes.
+// returnsPerSecond is how many clients a server that was restarted gets back in a second: each
+// costs a handshake and the opening of its pipes.
 const returnsPerSecond = 500
 
 // returnOneOf is when one of so many clients is to come back.
@@ -70,9 +76,10 @@ func (s *Session) announce(d time.Duration) {
 	}
 }
 
-// Close ends the server at once: what was to be sent is dropped, and streams and pipes end. Clients are told so with CodeShutdown, those that can resume also when to come back
-// (Server.ReturnAfter); a connection that has not ended after a second is cut, and its client sees it as lost. The ctx of handlers ends with their connection. Close does not wait for handlers, so that
-// one may call it.
+// Close ends the server at once: what was to be sent is dropped, and streams and pipes end. Clients
+// are told so with CodeShutdown, those that can resume also when to come back (Server.ReturnAfter);
+// a connection that has not ended after a second is cut, and its client sees it as lost. The ctx of
+// handlers ends with their connection. Close does not wait for handlers, so that one may call it.
 func (s *Server) Close() error {
 	if err := s.start(); err != nil {
 		return err
@@ -119,7 +126,8 @@ func (s *Server) awaitHandlers(ctx context.Context) error {
 // lastWords is how long clients may take to hear that the server goes down at once.
 const lastWords = time.Second
 
-// farewell tells the clients that are left that the server goes down, and when to come back, and waits until their connections have ended with that, but no longer than lastWords.
+// farewell tells the clients that are left that the server goes down, and when to come back, and
+// waits until their connections have ended with that, but no longer than lastWords.
 func (s *Server) farewell() {
 	s.mu.Lock()
 	var left []*Session

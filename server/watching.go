@@ -26,7 +26,8 @@ func (s *Server) servePresence(ctx context.Context, sess *Session, m *channel.Me
 		return &channel.Error{Code: channel.CodeBusy, Text: "a request for presence is under way"}
 	}
 	body, err := s.awaitPresence(ctx, sess, req)
-	// Who has the answer may ask again at once, so this comes first; and while a page is on its way the next is not made.
+	// Who has the answer may ask again at once, so this comes first; and while a page is on its way
+	// the next is not made.
 	sess.slots.watching.Store(false)
 	if err != nil {
 		return err
@@ -90,7 +91,9 @@ func (s *Server) goesOn(sess *Session, req *service.PresenceRequest, since uint6
 	return bytes.Equal(req.Epoch, epoch[:]) && p.knows(req.After, since)
 }
 
-// presencePage makes the page that follows a position, for who looks from a session. One that is the same for all is made once. If it is not known what the page has to tell, the client begins anew.
+// presencePage makes the page that follows a position, for who looks from a session. One that is
+// the same for all is made once. If it is not known what the page has to tell, the client begins
+// anew.
 func (s *Server) presencePage(sess *Session, after, since uint64, all bool) (page presencePage, known bool, err error) {
 	p, v := &s.presence, &sess.slots.view
 	p.mu.Lock()
@@ -152,8 +155,9 @@ type view struct {
 	more  bool   // others are to follow at once
 	since uint64 // while it reads the whole list: the position when that began. What was forgotten before is not on it anyway.
 
-	// With a Server.AllowSee it also matters what the client was told, because one whom it may not see any more has left for it. An epoch is of one reading of the list then, so that who did not get its
-	// first page is not taken for one who did.
+	// With a Server.AllowSee it also matters what the client was told, because one whom it may not
+	// see any more has left for it. An epoch is of one reading of the list then, so that who did
+	// not get its first page is not taken for one who did.
 	epoch [16]byte
 	as    *channel.Peer // what the client was then
 	told  bits          // whom it knows of, by standing.slot

@@ -21,7 +21,8 @@ func resumeOver(t *testing.T, w *bubble, raw net.Conn, token asker) (*secure.Con
 	return conn, err
 }
 
-// TestWelcomeLost loses the connection of a resume while the welcome is being written: the session is away as before, and its grace ends.
+// TestWelcomeLost loses the connection of a resume while the welcome is being written: the session
+// is away as before, and its grace ends.
 func TestWelcomeLost(t *testing.T) {
 	inHub(t, nil, func(t *testing.T, w *bubble, got *received) {
 		m := w.member("alice", nil)
@@ -53,7 +54,8 @@ func TestWelcomeLost(t *testing.T) {
 	})
 }
 
-// TestResumedIsNotCrowded lets strangers come while a resume is being welcomed: it has made its way, and is not pushed out.
+// TestResumedIsNotCrowded lets strangers come while a resume is being welcomed: it has made its
+// way, and is not pushed out.
 func TestResumedIsNotCrowded(t *testing.T) {
 	inHub(t, func(s *server.Server) { s.Limits.MaxHandshakes = 1; s.Impatient() }, func(t *testing.T, w *bubble, got *received) {
 		m := w.member("alice", nil)
@@ -72,7 +74,8 @@ func TestResumedIsNotCrowded(t *testing.T) {
 	})
 }
 
-// TestResumeInDrain shuts the server down during the handshake of a resume: the session, which has a handler that runs, is not taken up any more.
+// TestResumeInDrain shuts the server down during the handshake of a resume: the session, which has
+// a handler that runs, is not taken up any more.
 func TestResumeInDrain(t *testing.T) {
 	var k worker
 	inBubble(t, k.setUp(server.Limits{}), func(t *testing.T, w *bubble) {

@@ -139,7 +139,8 @@ func (l *pipeListener) dialFrom(addr string) net.Conn {
 	return a
 }
 
-// stuck is a connection whose reader returns when the test says so, or, if it heeds them, at a deadline, but never for being closed.
+// stuck is a connection whose reader returns when the test says so, or, if it heeds them, at a
+// deadline, but never for being closed.
 type stuck struct {
 	net.Conn
 	release chan struct{} // closed by the test

@@ -7,8 +7,9 @@ import (
 	"github.com/pysock/pysock/internal/service"
 )
 
-// told is what a client has been told about itself. It is asked to take that note, one request at a time, so that changes that come meanwhile are told together and nothing
-// queues up for one who does not answer; and for one that is never changed there is nothing.
+// told is what a client has been told about itself. It is asked to take that note, one request at a
+// time, so that changes that come meanwhile are told together and nothing queues up for one who
+// does not answer; and for one that is never changed there is nothing.
 type told struct {
 	wg sync.WaitGroup // of the goroutine that tells it
 
@@ -28,7 +29,8 @@ func (s *Session) self() service.Self {
 
 // tellSelf has the client told that it was changed. Call it with server.mu held.
 //
-// What the client has asked for it is told as well, though it is also in the answer: it may have given up meanwhile, and not take that.
+// What the client has asked for it is told as well, though it is also in the answer: it may have
+// given up meanwhile, and not take that.
 func (s *Session) tellSelf() {
 	s.told.version++
 	if !s.told.telling {
@@ -37,7 +39,8 @@ func (s *Session) tellSelf() {
 	}
 }
 
-// tellSelves tells the client what it is until that does not change any more. If it has no such service, which it then need not be asked for again, nobody does this a second time.
+// tellSelves tells the client what it is until that does not change any more. If it has no such
+// service, which it then need not be asked for again, nobody does this a second time.
 func (s *Session) tellSelves() {
 	for last := uint64(0); ; {
 		now, news := s.nextSelf(last)
@@ -55,7 +58,8 @@ func (s *Session) tellSelves() {
 	}
 }
 
-// nextSelf is what the client is, if that is news to one that knows a version. Else the next change will have it told anew.
+// nextSelf is what the client is, if that is news to one that knows a version. Else the next change
+// will have it told anew.
 func (s *Session) nextSelf(known uint64) (now service.Self, news bool) {
 	s.server.mu.Lock()
 	defer s.server.mu.Unlock()

@@ -60,7 +60,8 @@ func inNotes(t *testing.T, answer func(context.Context) error, change func(*serv
 	})
 }
 
-// TestTellsChanges tells a client each change of what it is, and all that it is then; nothing that is none, and nothing of others.
+// TestTellsChanges tells a client each change of what it is, and all that it is then; nothing that
+// is none, and nothing of others.
 func TestTellsChanges(t *testing.T) {
 	inNotes(t, nil, allowAll, func(t *testing.T, w *bubble, n *notes) {
 		alice := w.member("alice", inGroups("g"))
@@ -101,7 +102,8 @@ func TestTellsChanges(t *testing.T) {
 	})
 }
 
-// TestTellsOneThingAtATime changes a client that does not answer, also one that is away: one request is under way, and the next tells all that came meanwhile.
+// TestTellsOneThingAtATime changes a client that does not answer, also one that is away: one
+// request is under way, and the next tells all that came meanwhile.
 func TestTellsOneThingAtATime(t *testing.T) {
 	inNotes(t, nil, allowAll, func(t *testing.T, w *bubble, n *notes) {
 		release := make(chan struct{})
@@ -147,7 +149,8 @@ func TestTellsNobodyAgain(t *testing.T) {
 	})
 }
 
-// TestTellsNobodyWhoGoes ends sessions, by a shutdown and else, while their clients do not answer: nobody waits for that.
+// TestTellsNobodyWhoGoes ends sessions, by a shutdown and else, while their clients do not answer:
+// nobody waits for that.
 func TestTellsNobodyWhoGoes(t *testing.T) {
 	forget := func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }
 	inNotes(t, forget, allowAll, func(t *testing.T, w *bubble, n *notes) {

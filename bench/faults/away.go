@@ -18,15 +18,16 @@ const (
 	longest   = 16 << 20 // of a line
 )
 
-// most is what a side may grow by: the server what server.Limits say of two sessions; the sender what it keeps until it is acknowledged,
-// what is queued and under way, and a line that is being read, twice because the garbage collector lets the heap double.
+// most is what a side may grow by: the server what server.Limits say of two sessions; the sender
+// what it keeps until it is acknowledged, what is queued and under way, and a line that is being
+// read, twice because the garbage collector lets the heap double.
 var most = struct{ server, sender int64 }{
 	server: server.Limits{MaxSessions: 2, MaxHandshakes: 1}.Memory(),
 	sender: 2 * (client.DefaultResumeBuffer + lineQueue + window + longest),
 }
 
-// away takes the listener's network away for longer than the server's grace time while it is offered much. In the end the sender is to
-// say how much was taken.
+// away takes the listener's network away for longer than the server's grace time while it is
+// offered much. In the end the sender is to say how much was taken.
 func away(ctx context.Context, r *rig) error {
 	hub, err := r.serveOn(ctx, nil, "127.0.0.1:0", r.keys("server"))
 	if err != nil {

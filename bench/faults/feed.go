@@ -24,7 +24,8 @@ type feed struct {
 
 const filling = "the quick brown fox jumps over the lazy dog, "
 
-// text is the line of a number. It differs from all others in more than its number, so that halves of two do not make one.
+// text is the line of a number. It differs from all others in more than its number, so that halves
+// of two do not make one.
 func (f *feed) text(n int) string {
 	head := fmt.Sprintf("%d ", n)
 	rest := max(f.size-len(head), 0)
@@ -32,7 +33,8 @@ func (f *feed) text(n int) string {
 	return head + strings.Repeat(filling, rest/len(filling)+2)[at:at+rest]
 }
 
-// to writes the lines, each when it is due, and closes w. It ends early when w's reader has gone, which is no error: how that ended tells it.
+// to writes the lines, each when it is due, and closes w. It ends early when w's reader has gone,
+// which is no error: how that ended tells it.
 func (f *feed) to(ctx context.Context, w io.WriteCloser) {
 	defer w.Close()
 	stop := context.AfterFunc(ctx, func() { w.Close() }) // a write that nobody reads ends with it

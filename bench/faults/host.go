@@ -16,8 +16,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// host is a network namespace: a machine of its own as far as addresses and packets go. It has no name and is gone with its keeper,
-// a process that only sleeps, so that none is ever left behind.
+// host is a network namespace: a machine of its own as far as addresses and packets go. It has no
+// name and is gone with its keeper, a process that only sleeps, so that none is ever left behind.
 type host struct{ keeper *exec.Cmd }
 
 // newHost makes a host with nothing but loopback.

@@ -20,8 +20,9 @@ const (
 // told is what pysock send says when it fails.
 var told = regexp.MustCompile(`\((\d+) of (\d+) lines are known to have been taken`)
 
-// kill ends the server without a warning while lines are sent, starts it again, and does what an operator would do with what the sender
-// says: send again from there. The listener is to live through all of it.
+// kill ends the server without a warning while lines are sent, starts it again, and does what an
+// operator would do with what the sender says: send again from there. The listener is to live
+// through all of it.
 func kill(ctx context.Context, r *rig) error {
 	address, err := freePort()
 	if err != nil {
@@ -117,8 +118,8 @@ func (k *killed) settled(ctx context.Context) (int, error) {
 	}
 }
 
-// sendAgain sends what is not known to have been taken, and ends the listener. The lines that the first sender did not know of come a second
-// time, and no others.
+// sendAgain sends what is not known to have been taken, and ends the listener. The lines that the
+// first sender did not know of come a second time, and no others.
 func (k *killed) sendAgain(ctx context.Context, taken int) error {
 	r := k.r
 	printed := k.arrivals.count()

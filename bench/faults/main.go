@@ -1,12 +1,14 @@
 //go:build linux
 
-// Command faults proves with the real binaries, over real sockets, what docs/testing.md promises of a network that fails: it builds
-// pysock, runs a server, a sender and a listener, breaks what is between or below them, and compares what was printed with what was fed.
+// Command faults proves with the real binaries, over real sockets, what docs/testing.md promises of
+// a network that fails: it builds pysock, runs a server, a sender and a listener, breaks what is
+// between or below them, and compares what was printed with what was fed.
 //
 //	go run ./faults SCENARIO... [-seed N] [-lines N] [-over D] [-source DIR] ...
 //
-// Each scenario prints a table and PASS or FAIL; the exit status is 1 if one failed. What it started ends with it, also when it is
-// interrupted or killed. Scenario move needs root, and ip (iproute2) and nsenter (util-linux).
+// Each scenario prints a table and PASS or FAIL; the exit status is 1 if one failed. What it
+// started ends with it, also when it is interrupted or killed. Scenario move needs root, and ip
+// (iproute2) and nsenter (util-linux).
 package main
 
 import (
@@ -24,7 +26,8 @@ import (
 	"time"
 )
 
-// scenarios are what can be proven. An error of theirs is one of the rig; what the binaries do wrong goes to the report.
+// scenarios are what can be proven. An error of theirs is one of the rig; what the binaries do
+// wrong goes to the report.
 var scenarios = map[string]func(context.Context, *rig) error{
 	"cuts":    cuts,
 	"stop":    stop,

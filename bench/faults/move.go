@@ -17,8 +17,8 @@ const (
 	newAddress    = "10.77.0.3"
 )
 
-// move sends lines from a host that gets another address meanwhile. Server and listener are on another one, and are told nothing: not one
-// reset comes from the old address.
+// move sends lines from a host that gets another address meanwhile. Server and listener are on
+// another one, and are told nothing: not one reset comes from the old address.
 func move(ctx context.Context, r *rig) error {
 	hub, err := newHost(ctx)
 	if err != nil {

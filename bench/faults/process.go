@@ -44,7 +44,8 @@ type process struct {
 	notes []string // the last lines of standard error
 }
 
-// start starts pysock and waits until it is ready. The process goes with the rig, and with this process however that ends.
+// start starts pysock and waits until it is ready. The process goes with the rig, and with this
+// process however that ends.
 func (r *rig) start(ctx context.Context, c *command) (*process, error) {
 	argv := append(c.host.enter(), append([]string{r.binary()}, c.args...)...)
 	p := &process{name: c.name, host: c.host, cmd: exec.Command(argv[0], argv[1:]...), done: make(chan struct{})}

@@ -48,7 +48,8 @@ func cpuTime(pid int) (time.Duration, error) {
 	return time.Duration(ticks) * (time.Second / 100), nil // USER_HZ is 100 wherever Go runs
 }
 
-// listenTrouble are the kernel's counts of connections that it has dropped because a queue of those to be accepted was full.
+// listenTrouble are the kernel's counts of connections that it has dropped because a queue of those
+// to be accepted was full.
 type listenTrouble struct{ overflows, drops int64 }
 
 func readListenTrouble() (t listenTrouble, err error) {

@@ -14,7 +14,8 @@ import (
 	"strconv"
 )
 
-// rig is what a scenario works with: the binaries, key files of a server, alice and bob, and the processes that it has started.
+// rig is what a scenario works with: the binaries, key files of a server, alice and bob, and the
+// processes that it has started.
 type rig struct {
 	*options
 	report
@@ -83,8 +84,9 @@ func (r *rig) sendTo(ctx context.Context, h *host, address string, more ...strin
 // feed is the lines that the flags ask for.
 func (r *rig) feed() *feed { return &feed{first: 1, last: r.lines, size: r.size, over: r.over} }
 
-// freePort is an address on loopback that a server can listen on, and on again after a restart: it is below the ports that the kernel gives
-// to who connects. One of those may be given to a client that tries to reach it, which then has reached itself and keeps the server out.
+// freePort is an address on loopback that a server can listen on, and on again after a restart: it
+// is below the ports that the kernel gives to who connects. One of those may be given to a client
+// that tries to reach it, which then has reached itself and keeps the server out.
 func freePort() (string, error) {
 	var err error
 	for range 100 {

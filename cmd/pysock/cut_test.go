@@ -26,7 +26,8 @@ type cutter struct {
 
 type cuttersKey struct{}
 
-// proxy NAME VARIABLE ADDRESS listens on a port of 127.0.0.1, sets the variable to its address, and carries connections to another until the script's end.
+// proxy NAME VARIABLE ADDRESS listens on a port of 127.0.0.1, sets the variable to its address, and
+// carries connections to another until the script's end.
 func proxy(ts *testscript.TestScript, _ bool, args []string) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	ts.Check(err)
@@ -41,7 +42,8 @@ func proxy(ts *testscript.TestScript, _ bool, args []string) {
 	})
 }
 
-// cut NAME [down|up] cuts the connections of a proxy: those that there are; with down, those that come later too, until up.
+// cut NAME [down|up] cuts the connections of a proxy: those that there are; with down, those that
+// come later too, until up.
 func cut(ts *testscript.TestScript, _ bool, args []string) {
 	c := ts.Value(cuttersKey{}).(map[string]*cutter)[args[0]]
 	c.cut(len(args) > 1 && args[1] == "down")
@@ -110,8 +112,9 @@ func flood(ts *testscript.TestScript, _ bool, args []string) {
 
 var knownLines = regexp.MustCompile(`\((\d+) of (\d+) lines are known to have been taken`)
 
-// known SENDER RECEIVER PREFIX compares what a process that has finished said was known to have been taken with what the other, which has finished too, has printed: the lines
-// PREFIX1, PREFIX2 and so on, each once, of which some were known, and none that was not printed.
+// known SENDER RECEIVER PREFIX compares what a process that has finished said was known to have
+// been taken with what the other, which has finished too, has printed: the lines PREFIX1, PREFIX2
+// and so on, each once, of which some were known, and none that was not printed.
 func known(ts *testscript.TestScript, _ bool, args []string) {
 	m := knownLines.FindStringSubmatch(ts.ReadFile(args[0] + ".err"))
 	if m == nil {

@@ -99,9 +99,10 @@ func (c *recordingConn) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// tap stands between a client and the server, and sees what the server sees: it has the server's private key, so the client's
-// layer of encryption to the server ends here as it would there. It begins another one to the server in the client's name, which it can because the
-// demo has that key too. What is encrypted within, it has no more of a key to than the server.
+// tap stands between a client and the server, and sees what the server sees: it has the server's
+// private key, so the client's layer of encryption to the server ends here as it would there. It
+// begins another one to the server in the client's name, which it can because the demo has that key
+// too. What is encrypted within, it has no more of a key to than the server.
 type tap struct {
 	server, client *keys.PrivateKey
 	up, down       *recorder
@@ -162,7 +163,8 @@ func (t *tap) join(client, server net.Conn) error {
 	return nil
 }
 
-// pass copies one direction, its end included, record by record: the layer that survives lost connections begins each with a head of its own.
+// pass copies one direction, its end included, record by record: the layer that survives lost
+// connections begins each with a head of its own.
 func pass(to, from *secure.Conn, seen io.Writer) {
 	for {
 		record, err := from.ReadRecord()

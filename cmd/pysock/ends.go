@@ -38,7 +38,8 @@ func (x *exchange) sendError(ctx context.Context, err error) error {
 	return lostError(who, x.several, err)
 }
 
-// lostError says that the connection has ended and nobody closed it. Other errors are as they were. several says that the server has more than one address.
+// lostError says that the connection has ended and nobody closed it. Other errors are as they were.
+// several says that the server has more than one address.
 func lostError(who string, several bool, err error) error {
 	var lost *channel.LostError
 	var session *client.SessionLostError

@@ -183,7 +183,8 @@ func (x *exchange) connect(ctx context.Context, e *env, bye *farewell) (conn cha
 // openAgain is how often somebody is looked for who is not connected.
 const openAgain = 250 * time.Millisecond
 
-// openPipe opens the pipe. With --again it waits for a peer who is not connected: he may be on his way back, as after a restart of the server.
+// openPipe opens the pipe. With --again it waits for a peer who is not connected: he may be on his
+// way back, as after a restart of the server.
 func (x *exchange) openPipe(ctx context.Context, notes io.Writer, c *client.Client) (*client.Pipe, error) {
 	begun, told := time.Now(), false
 	var absent error // the last that says so

@@ -20,7 +20,8 @@ import (
 	"github.com/pysock/pysock/secure"
 )
 
-// dialError says in one line why there is no session, and what to do. If there are several addresses it has the reason of each.
+// dialError says in one line why there is no session, and what to do. If there are several
+// addresses it has the reason of each.
 func dialError(ctx context.Context, addresses []string, f *keys.File, err error) error {
 	last := addresses[len(addresses)-1]
 	var all *client.DialError

@@ -18,8 +18,8 @@ func newFlags(name string) *flag.FlagSet {
 	return fs
 }
 
-// parse reads flags and arguments in any order; what follows "--" is arguments. There may be at most so many; a negative
-// number means any. An error is a usageError or flag.ErrHelp.
+// parse reads flags and arguments in any order; what follows "--" is arguments. There may be at
+// most so many; a negative number means any. An error is a usageError or flag.ErrHelp.
 func parse(fs *flag.FlagSet, args []string, most int) ([]string, error) {
 	var rest []string
 	for {

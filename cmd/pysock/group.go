@@ -58,7 +58,8 @@ func (x *exchange) sendToGroup(ctx context.Context, e *env, c *client.Client) er
 // errReachedNobody is a report that names nobody.
 var errReachedNobody = errors.New("it has reached nobody")
 
-// passOn sends a message to the group, and tells people if it has not reached all. That it has reached nobody is an error.
+// passOn sends a message to the group, and tells people if it has not reached all. That it has
+// reached nobody is an error.
 func (x *exchange) passOn(ctx context.Context, notes io.Writer, c *client.Client, body []byte) error {
 	report, err := c.Group(x.group).SendMessage(ctx, x.message(body))
 	if err != nil {

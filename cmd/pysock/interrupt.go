@@ -23,8 +23,10 @@ for, at most 3 s, and not at all while there is no connection; a second
 interrupt ends that, too.
 `
 
-// interruptible gives a ctx that ends with an interrupt, a request to end or the end of the terminal, unless that is to be survived (nohup). A second
-// interrupt or request closes now, and after that another one ends the process as usual. The end of a terminal counts once: it comes from the shell, and again when that has gone.
+// interruptible gives a ctx that ends with an interrupt, a request to end or the end of the
+// terminal, unless that is to be survived (nohup). A second interrupt or request closes now, and
+// after that another one ends the process as usual. The end of a terminal counts once: it comes
+// from the shell, and again when that has gone.
 func interruptible() (ctx context.Context, now <-chan struct{}, stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	signals, hangups := make(chan os.Signal, 2), make(chan os.Signal, 1)
@@ -62,13 +64,15 @@ func interruptible() (ctx context.Context, now <-chan struct{}, stop func()) {
 const (
 	// lastNews is how long somebody who interrupts is made to wait for news of what was taken.
 	lastNews = time.Second
-	// closeTime is how long closing may take when somebody interrupts, or the connection is lost: else a server that does not answer could make that some ten seconds.
+	// closeTime is how long closing may take when somebody interrupts, or the connection is lost:
+	// else a server that does not answer could make that some ten seconds.
 	closeTime = 2 * time.Second
 	// unnoticed is how long waiting may take before people are told what for.
 	unnoticed = 200 * time.Millisecond
 )
 
-// farewell is the end of a command that talks to a server. What it waits for then, it waits for as long as there is hope, and nobody interrupts once more.
+// farewell is the end of a command that talks to a server. What it waits for then, it waits for as
+// long as there is hope, and nobody interrupts once more.
 type farewell struct {
 	notes  io.Writer
 	now    <-chan struct{} // closed by a second interrupt
@@ -87,7 +91,8 @@ func (w *farewell) news(ctx context.Context, done <-chan struct{}) {
 		fmt.Sprintf("interrupted: waiting up to %s for news of what was taken; again to stop now", span(lastNews+closeTime)))
 }
 
-// leave closes the client, and reports whether that is done. What was taken is taken, and an error is told already, so its own does not matter.
+// leave closes the client, and reports whether that is done. What was taken is taken, and an error
+// is told already, so its own does not matter.
 func (w *farewell) leave(ctx context.Context) (done bool) {
 	well := ctx.Err() == nil && w.client.State().Phase == client.Online
 	hopeless := w.hopeless(ctx) // closing, it is not online any more
@@ -107,7 +112,8 @@ func (w *farewell) leave(ctx context.Context) (done bool) {
 		fmt.Sprintf("interrupted: waiting up to %s for the other side to hear of it; again to stop now", span(closeTime)))
 }
 
-// wait waits for done, at most so long, and reports whether it came. If somebody has interrupted it tells what it waits for, once, and stops when there is no hope.
+// wait waits for done, at most so long, and reports whether it came. If somebody has interrupted it
+// tells what it waits for, once, and stops when there is no hope.
 func (w *farewell) wait(ctx context.Context, done <-chan struct{}, most time.Duration, hopeless func() bool, what string) bool {
 	end, look := time.NewTimer(most), time.NewTicker(unnoticed)
 	defer end.Stop()

@@ -12,11 +12,12 @@ import (
 	"github.com/pysock/pysock/channel"
 )
 
-// maxLine is the longest line that is read as a message. It is what the other side takes, unless it was set up to take more or less.
+// maxLine is the longest line that is read as a message. It is what the other side takes, unless it
+// was set up to take more or less.
 const maxLine = 16 << 20
 
-// endGrace is how long the end of the input is waited for when the connection has ended: it may have come at the same time, and an
-// end that comes after everything was taken is no failure.
+// endGrace is how long the end of the input is waited for when the connection has ended: it may
+// have come at the same time, and an end that comes after everything was taken is no failure.
 const endGrace = 250 * time.Millisecond
 
 // line is a line of the input, or the error that ended it.
@@ -74,7 +75,8 @@ func nextLine(r *bufio.Reader) ([]byte, error) {
 	}
 }
 
-// each calls do for one line after the other, until there are no more, or there is an error, or ctx or the connection ends.
+// each calls do for one line after the other, until there are no more, or there is an error, or ctx
+// or the connection ends.
 func each(ctx context.Context, conn channel.Conn, lines <-chan line, do func(text []byte) error) error {
 	for {
 		select {

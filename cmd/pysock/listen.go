@@ -95,8 +95,8 @@ func parseListen(args []string) (*listenArgs, error) {
 	return o, o.groups.once("group", keys.CheckName)
 }
 
-// mostGroups is how many groups a client can be in: wire.MaxGroups, which is part of the protocol. It is written here once more because commands are made of
-// the public packages alone.
+// mostGroups is how many groups a client can be in: wire.MaxGroups, which is part of the protocol.
+// It is written here once more because commands are made of the public packages alone.
 const mostGroups = 16
 
 func runListen(e *env, args []string) error {
@@ -142,7 +142,8 @@ func runListen(e *env, args []string) error {
 	return o.outcome(p, interrupted, reason, f)
 }
 
-// waitHandlers waits for handlers, which may be printing, unless somebody interrupts once more: who reads our output may never do so.
+// waitHandlers waits for handlers, which may be printing, unless somebody interrupts once more: who
+// reads our output may never do so.
 func waitHandlers(c *client.Client, now <-chan struct{}) {
 	done := make(chan struct{})
 	go func() { // stops with the handlers, or with the process
@@ -179,7 +180,8 @@ func (o *listenArgs) outcome(p *printer, interrupted context.Context, reason err
 	return lostError("the server", o.several, reason)
 }
 
-// groupError says that a server refuses us for our groups, as it does for nothing else with that code. Other errors are as they were.
+// groupError says that a server refuses us for our groups, as it does for nothing else with that
+// code. Other errors are as they were.
 func (o *listenArgs) groupError(err error) error {
 	var refused *channel.Error
 	if len(o.groups) == 0 || !errors.As(err, &refused) || refused.Code != channel.CodeRefused || !refused.Remote {

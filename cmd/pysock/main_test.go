@@ -100,7 +100,8 @@ func sealKey(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(f.Create(ts.MkAbs(args[1]), &keys.WriteOptions{Passphrase: []byte(args[2]), WorkFactor: 2}))
 }
 
-// sealTo FROM TO IDENTITY copies a key file and encrypts its private key to a new age identity, which it writes to a file.
+// sealTo FROM TO IDENTITY copies a key file and encrypts its private key to a new age identity,
+// which it writes to a file.
 func sealTo(ts *testscript.TestScript, _ bool, args []string) {
 	f, err := keys.Load(ts.MkAbs(args[0]))
 	ts.Check(err)

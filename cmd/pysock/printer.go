@@ -35,8 +35,8 @@ type printer struct {
 	met     map[keys.PublicKey]bool
 }
 
-// handle prints one message. Once it is enough it does not return before the connection has been closed, so that what comes
-// next is not taken, and its sender knows.
+// handle prints one message. Once it is enough it does not return before the connection has been
+// closed, so that what comes next is not taken, and its sender knows.
 func (p *printer) handle(ctx context.Context, from channel.Conn, m *channel.Message) error {
 	if p.print(from, m) {
 		if m.IsRequest() {
@@ -94,9 +94,10 @@ func (p *printer) result() (printed int, failed error) {
 	return p.printed, p.failed
 }
 
-// textLine is a message for people. Names and channels hold no white space, but what does not print they may hold: characters
-// that this version of Unicode does not know yet. Nor do they hold a slash, so that a line of a group, whose sender is the
-// server's word, is none that a peer's pipe could give.
+// textLine is a message for people. Names and channels hold no white space, but what does not print
+// they may hold: characters that this version of Unicode does not know yet. Nor do they hold a
+// slash, so that a line of a group, whose sender is the server's word, is none that a peer's pipe
+// could give.
 func textLine(m *channel.Message, _ bool) string {
 	from := m.From.Name
 	if m.Group != "" {
@@ -134,7 +135,8 @@ func jsonLine(m *channel.Message, pipe bool) string {
 	return asciiControls(j)
 }
 
-// asciiControls encodes v, with everything that does not print as \u escapes: to a terminal that is the same as to a program.
+// asciiControls encodes v, with everything that does not print as \u escapes: to a terminal that is
+// the same as to a program.
 func asciiControls(v any) string {
 	data, err := json.Marshal(v)
 	if err != nil {

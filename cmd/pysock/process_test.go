@@ -190,7 +190,8 @@ func finish(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// mute VARIABLE TEXT listens on a port of 127.0.0.1, sets the variable to its address, and says a text to who connects, one at a time, and no more.
+// mute VARIABLE TEXT listens on a port of 127.0.0.1, sets the variable to its address, and says a
+// text to who connects, one at a time, and no more.
 func mute(ts *testscript.TestScript, _ bool, args []string) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	ts.Check(err)

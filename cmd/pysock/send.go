@@ -133,7 +133,8 @@ func (x *exchange) sendLines(outer context.Context, conn channel.Conn, bye *fare
 	return x.account(x.sendError(outer, err), t, lostSession(conn))
 }
 
-// account adds to an error what is known of the lines, and what to do about those that are missing because the session is lost.
+// account adds to an error what is known of the lines, and what to do about those that are missing
+// because the session is lost.
 func (x *exchange) account(err error, t *tally, lost bool) error {
 	if lost && !x.again && t.missing() {
 		return fmt.Errorf("%w (%v; with --again the rest would be sent again)", err, t)

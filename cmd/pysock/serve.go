@@ -221,8 +221,9 @@ var (
 	errNotDrained = errors.New("not drained in 10s: connections were cut")
 )
 
-// slowGoodbye is when a client that has not answered the server's goodbye counts as cut: the server does that a moment later, and does not tell which it was. Others answer within
-// a round trip, since no handler of ours takes long.
+// slowGoodbye is when a client that has not answered the server's goodbye counts as cut: the server
+// does that a moment later, and does not tell which it was. Others answer within a round trip,
+// since no handler of ours takes long.
 const slowGoodbye = 4500 * time.Millisecond
 
 // serve serves until a signal ends it.

@@ -53,8 +53,8 @@ const (
 	transientSessions = 16
 )
 
-// reachable lists the addresses that a listener can be reached at: its own or, if that is every one of this machine's, those. Who comes from elsewhere finds the last ones, of
-// loopback, at home.
+// reachable lists the addresses that a listener can be reached at: its own or, if that is every one
+// of this machine's, those. Who comes from elsewhere finds the last ones, of loopback, at home.
 func reachable(at net.Addr, machine func() []netip.Addr) []string {
 	tcp, ok := at.(*net.TCPAddr)
 	if !ok || !tcp.IP.IsUnspecified() {

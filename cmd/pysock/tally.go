@@ -41,8 +41,9 @@ func (t *tally) send(ctx context.Context, conn channel.Conn, m *channel.Message)
 	return nil
 }
 
-// follow asks again and again how much was taken, as long as there is more. It returns when more is closed and all that was sent has
-// been taken. It is the only one that flushes: of two, one would not hear of a refusal. Nor does it of one that a send has heard of: see settle.
+// follow asks again and again how much was taken, as long as there is more. It returns when more is
+// closed and all that was sent has been taken. It is the only one that flushes: of two, one would
+// not hear of a refusal. Nor does it of one that a send has heard of: see settle.
 func (t *tally) follow(ctx context.Context, conn channel.Conn, more <-chan struct{}) error {
 	for open := true; open; {
 		_, open = <-more
@@ -58,9 +59,10 @@ func (t *tally) follow(ctx context.Context, conn channel.Conn, more <-chan struc
 	return nil
 }
 
-// settle takes the numbers of a connection that has ended: those with which it did. Where a refusal was heard of nothing counts that was learnt after what heard of it had begun, and how the connection ends says
-// nothing either: what was refused is given up, and not missing then.
-// Call it when follow and send have returned.
+// settle takes the numbers of a connection that has ended: those with which it did. Where a refusal
+// was heard of nothing counts that was learnt after what heard of it had begun, and how the
+// connection ends says nothing either: what was refused is given up, and not missing then. Call it
+// when follow and send have returned.
 func (t *tally) settle(conn channel.Conn) {
 	var gap *channel.GapError
 	t.mu.Lock()

@@ -30,7 +30,8 @@ func (s sender) Context() context.Context {
 	return ctx
 }
 
-// TestTallyBelievesNoFlushBesideARefusal: a refusal is told once. When a send hears of it, a flush at the same time finds nothing wrong.
+// TestTallyBelievesNoFlushBesideARefusal: a refusal is told once. When a send hears of it, a flush
+// at the same time finds nothing wrong.
 func TestTallyBelievesNoFlushBesideARefusal(t *testing.T) {
 	refusal := &channel.Error{Code: channel.CodeNoHandler, Remote: true}
 	for _, c := range []struct {
@@ -56,7 +57,8 @@ func TestTallyBelievesNoFlushBesideARefusal(t *testing.T) {
 	}
 }
 
-// TestTallyOfARefusalAndAnEnd: what was refused is not taken, though nothing is missing when the connection ends right after.
+// TestTallyOfARefusalAndAnEnd: what was refused is not taken, though nothing is missing when the
+// connection ends right after.
 func TestTallyOfARefusalAndAnEnd(t *testing.T) {
 	refusal := &channel.Error{Code: channel.CodeNoHandler, Remote: true}
 	for name, hear := range map[string]func(x *tally, conn channel.Conn) error{

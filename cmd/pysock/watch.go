@@ -12,7 +12,8 @@ import (
 // brief is how long an interruption may last that nobody is told of, if nothing was lost by it.
 const brief = time.Second
 
-// watcher tells people about a connection that is lost, and that comes back: a line when it is lost, none for each attempt, and one when it is back.
+// watcher tells people about a connection that is lost, and that comes back: a line when it is
+// lost, none for each attempt, and one when it is back.
 type watcher struct {
 	notes   io.Writer
 	trying  string // what is being done about a lost connection
@@ -52,7 +53,8 @@ func (w *watcher) watch(c *client.Client) (stop func()) {
 // lookAgain is how often a pipe is looked at.
 const lookAgain = 100 * time.Millisecond
 
-// watchPipe tells about a pipe whose peer is away, while there is a connection to the server, and when he is back, until stop is called.
+// watchPipe tells about a pipe whose peer is away, while there is a connection to the server, and
+// when he is back, until stop is called.
 func watchPipe(notes io.Writer, c *client.Client, p *client.Pipe) (stop func()) {
 	ctx, cancel := context.WithCancel(p.Context())
 	done := make(chan struct{})
@@ -76,8 +78,9 @@ func watchPipe(notes io.Writer, c *client.Client, p *client.Pipe) (stop func()) 
 	}
 }
 
-// tellPipe tells what has become of a pipe since the last time, and reports whether people know that the peer is away. As long as there is no connection, or a new one is not
-// brief old, the pipe has no news of its own.
+// tellPipe tells what has become of a pipe since the last time, and reports whether people know
+// that the peer is away. As long as there is no connection, or a new one is not brief old, the pipe
+// has no news of its own.
 func tellPipe(notes io.Writer, peer string, told bool, s client.State, look func() (time.Time, bool)) bool {
 	since, away := look()
 	switch {
@@ -141,7 +144,8 @@ func (w *watcher) reason() string {
 	return reason
 }
 
-// back tells that there is a connection again, if there was none for so long that it was told of, or if something may have been lost.
+// back tells that there is a connection again, if there was none for so long that it was told of,
+// or if something may have been lost.
 func (w *watcher) back(s client.State) {
 	anew := w.session != 0 && s.Session > w.session
 	switch {

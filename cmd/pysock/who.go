@@ -171,7 +171,8 @@ func (o *whoArgs) print(out io.Writer, event channel.PresenceEvent) error {
 	return nil
 }
 
-// String is the line for people. Names and groups hold no white space, but what does not print they may hold, and commas.
+// String is the line for people. Names and groups hold no white space, but what does not print they
+// may hold, and commas.
 func (w whoEvent) String() string {
 	s := cli.Escape([]byte(w.Name)) + " " + w.Event
 	if w.Since != nil {

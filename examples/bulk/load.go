@@ -14,7 +14,8 @@ import (
 const (
 	maxRate  = 10_000
 	maxCount = 10_000_000
-	// maxAhead is how many messages may be on their way at once. One more waits, and is later for it, but needs no memory.
+	// maxAhead is how many messages may be on their way at once. One more waits, and is later for
+	// it, but needs no memory.
 	maxAhead = 16
 )
 

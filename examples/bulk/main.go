@@ -1,5 +1,6 @@
-// Bulk is HiSock's example of large load: messages of 500 kB, 60 of them a second, to the server or, through an encrypted pipe, to
-// another client. It tells at what rate they were taken, how late, and what memory everybody needed.
+// Bulk is HiSock's example of large load: messages of 500 kB, 60 of them a second, to the server
+// or, through an encrypted pipe, to another client. It tells at what rate they were taken, how
+// late, and what memory everybody needed.
 //
 //	bulk serve server.yaml
 //	bulk receive bob.yaml
@@ -42,7 +43,8 @@ func main() {
 	}
 }
 
-// handlers take the load and tell what memory that needs. They are the same in a server and in a client that others have pipes to.
+// handlers take the load and tell what memory that needs. They are the same in a server and in a
+// client that others have pipes to.
 func handlers() *channel.Mux {
 	mux := new(channel.Mux)
 	mux.Handle("load", func(context.Context, channel.Conn, *channel.Message) error { return nil })

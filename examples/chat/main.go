@@ -1,5 +1,6 @@
-// Chat is a chat room, or several. A room is a group of the server's clients: what somebody says there the server passes on to the
-// others, and keeps the last lines of for those who come later. What is for one person alone goes through an encrypted pipe.
+// Chat is a chat room, or several. A room is a group of the server's clients: what somebody says
+// there the server passes on to the others, and keeps the last lines of for those who come later.
+// What is for one person alone goes through an encrypted pipe.
 //
 //	chat serve server.yaml lobby garden    with these rooms
 //	chat join alice.yaml lobby             enters one, or more; then type lines, or /help

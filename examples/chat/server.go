@@ -41,8 +41,8 @@ func serve(ctx context.Context, keyFile string, rooms []string) error {
 	return srv.Serve(ctx, ln)
 }
 
-// furnish says which rooms there are, and what clients may do: nothing of this unless somebody says so. What was said in a room only
-// those may read who are in it, which needs no saying.
+// furnish says which rooms there are, and what clients may do: nothing of this unless somebody says
+// so. What was said in a room only those may read who are in it, which needs no saying.
 func furnish(srv *server.Server, rooms []string) error {
 	srv.Histories = map[string]*channel.History{}
 	for _, room := range rooms {

@@ -1,5 +1,6 @@
-// Connectfour is the game of four in a row between two people in their terminals, as HiSock had it among its examples. The moves go through an
-// encrypted pipe: each player has proven a key that the other's file names, and the server between them reads none.
+// Connectfour is the game of four in a row between two people in their terminals, as HiSock had it
+// among its examples. The moves go through an encrypted pipe: each player has proven a key that the
+// other's file names, and the server between them reads none.
 //
 //	connectfour bob.yaml          waits for somebody to play with
 //	connectfour alice.yaml bob    plays with bob

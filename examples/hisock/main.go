@@ -1,5 +1,6 @@
-// Hisock is the server and the client of HiSock's README. The server greets who joins and announces it to everybody, and computes
-// what clients ask for: not with Python's eval, as there, which gave each of them the server, but with arithmetic of its own (calc.go).
+// Hisock is the server and the client of HiSock's README. The server greets who joins and announces
+// it to everybody, and computes what clients ask for: not with Python's eval, as there, which gave
+// each of them the server, but with arithmetic of its own (calc.go).
 //
 //	hisock serve server.yaml
 //	hisock join alice.yaml      then type expressions, such as (1+2)*3

@@ -42,7 +42,8 @@ func TestHisock(t *testing.T) {
 	assert.Contains(t, printed, "\nbob has left\n")
 }
 
-// greeted waits for what a client is told first. The two are of different channels, so either may come before the other.
+// greeted waits for what a client is told first. The two are of different channels, so either may
+// come before the other.
 func greeted(t *testing.T, p *extest.Process, name string) {
 	t.Helper()
 	said := p.Line() + "\n" + p.Line() + "\n"

@@ -1,5 +1,6 @@
-// Http-over-pipe serves HTTP to a peer that no network could reach otherwise: each connection is a stream of an encrypted pipe.
-// Bob serves from behind his router, alice asks, and the server between them sees only that they talk.
+// Http-over-pipe serves HTTP to a peer that no network could reach otherwise: each connection is a
+// stream of an encrypted pipe. Bob serves from behind his router, alice asks, and the server
+// between them sees only that they talk.
 //
 //	http-over-pipe bob.yaml                  serves
 //	http-over-pipe alice.yaml http://bob/    asks
@@ -62,7 +63,8 @@ func serve(ctx context.Context, c *client.Client) error {
 	return web.Serve(ln)
 }
 
-// hello greets the client by a name that nobody can borrow: the address of a stream is the name of the peer that opened it, and the stream's.
+// hello greets the client by a name that nobody can borrow: the address of a stream is the name of
+// the peer that opened it, and the stream's.
 func hello(w http.ResponseWriter, r *http.Request) {
 	peer, _, _ := strings.Cut(r.RemoteAddr, "/")
 	if peer == keys.ServerName {

@@ -1,7 +1,8 @@
-// Reconnect is a client that goes on when its server is started again, or when
-// another of the server's addresses takes over. It sends its arguments on the channel "test", and tells what becomes of the connection.
-// What the server is not known to have taken it sends again, which is a choice: another application would tell its user, or set
-// client.Config.Delivery to AtLeastOnce and leave it to the client.
+// Reconnect is a client that goes on when its server is started again, or when another of the
+// server's addresses takes over. It sends its arguments on the channel "test", and tells what
+// becomes of the connection. What the server is not known to have taken it sends again, which is a
+// choice: another application would tell its user, or set client.Config.Delivery to AtLeastOnce and
+// leave it to the client.
 //
 //	reconnect alice.yaml one two three
 package main
@@ -52,8 +53,9 @@ func show(ctx context.Context, c *client.Client) {
 	}
 }
 
-// deliver sends texts, and again what is not known to have been taken when a session is lost: what the server took and could not report comes twice.
-// It returns when the server's application has taken them all.
+// deliver sends texts, and again what is not known to have been taken when a session is lost: what
+// the server took and could not report comes twice. It returns when the server's application has
+// taken them all.
 func deliver(ctx context.Context, c *client.Client, texts []string) error {
 	var taken uint64
 	for {

@@ -24,7 +24,8 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// TestReconnect closes a server that takes the first message and no other, and says so when it goes, and has another with the same key at the second address.
+// TestReconnect closes a server that takes the first message and no other, and says so when it
+// goes, and has another with the same key at the second address.
 func TestReconnect(t *testing.T) {
 	began := make(chan struct{})
 	w := testworld.New(t, []string{"alice"}, func(s *server.Server) {

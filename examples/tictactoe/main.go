@@ -1,5 +1,6 @@
-// Tictactoe is tic-tac-toe between two people in their terminals, as HiSock had it among its examples. The moves go through an
-// encrypted pipe: each player has proven a key that the other's file names, and the server between them reads none.
+// Tictactoe is tic-tac-toe between two people in their terminals, as HiSock had it among its
+// examples. The moves go through an encrypted pipe: each player has proven a key that the other's
+// file names, and the server between them reads none.
 //
 //	tictactoe bob.yaml          waits for somebody to play with
 //	tictactoe alice.yaml bob    plays with bob

@@ -6,7 +6,8 @@ import (
 	"github.com/pysock/pysock/internal/link"
 )
 
-// awaitLink gives the present link, and waits for one while there is none. It returns a gap instead that the caller is to be told of, and then it is.
+// awaitLink gives the present link, and waits for one while there is none. It returns a gap instead
+// that the caller is to be told of, and then it is.
 func (c *Conn) awaitLink(ctx context.Context, of losses) (*link.Link, error) {
 	if l := c.present.Load(); l != nil {
 		return l, nil

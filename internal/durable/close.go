@@ -6,9 +6,11 @@ import (
 	"github.com/pysock/pysock/channel"
 )
 
-// Close ends the Conn, and the present link as link.Link.Close does. It returns a *channel.GapError if messages could not be sent, because there is no link or they were still to
-// be sent again, or may not have arrived, because the other side has not answered, and also if some were lost and nobody has been told of that; nil when it is called again; and of
-// a Conn that had ended, why, unless the other side had closed it with CodeClosed.
+// Close ends the Conn, and the present link as link.Link.Close does. It returns a *channel.GapError
+// if messages could not be sent, because there is no link or they were still to be sent again, or
+// may not have arrived, because the other side has not answered, and also if some were lost and
+// nobody has been told of that; nil when it is called again; and of a Conn that had ended, why,
+// unless the other side had closed it with CodeClosed.
 func (c *Conn) Close(code channel.Code, text string) error {
 	c.mu.Lock()
 	if c.ended {

@@ -13,18 +13,21 @@ import (
 
 // Config says what becomes of a Conn when a link ends.
 type Config struct {
-	// Resend sends again what a link has left: at least once, and not at most once. The books keep a copy of each message's body until it is taken.
+	// Resend sends again what a link has left: at least once, and not at most once. The books keep
+	// a copy of each message's body until it is taken.
 	Resend bool
 
-	// Wait is how long the Conn may be without a link before it ends, for the reason that the last one had. 0: it ends with its first link. Negative: it
-	// waits until End.
+	// Wait is how long the Conn may be without a link before it ends, for the reason that the last
+	// one had. 0: it ends with its first link. Negative: it waits until End.
 	Wait time.Duration
 
-	// Final reports whether the end of a link is that of the Conn; nil: when the other side has closed it, a *channel.CloseError. An end by Close always is.
-	// It is called with a lock held and must not call the Conn.
+	// Final reports whether the end of a link is that of the Conn; nil: when the other side has
+	// closed it, a *channel.CloseError. An end by Close always is. It is called with a lock held
+	// and must not call the Conn.
 	Final func(err error) bool
 
-	// Lost is told that a link has ended and another may follow; nil for nobody. It is called on a goroutine of its own, without locks.
+	// Lost is told that a link has ended and another may follow; nil for nobody. It is called on a
+	// goroutine of its own, without locks.
 	Lost func(err error)
 }
 
@@ -37,7 +40,8 @@ type Conn struct {
 	cancel context.CancelCauseFunc
 	wg     sync.WaitGroup // links that have not been waited for, and calls of Lost
 
-	// present is the link that calls go to without asking further; nil if there is something to ask: no link, or a gap to tell.
+	// present is the link that calls go to without asking further; nil if there is something to
+	// ask: no link, or a gap to tell.
 	present atomic.Pointer[link.Link]
 
 	mu      sync.Mutex
@@ -72,8 +76,9 @@ func (c *Conn) Link() *link.Link {
 	return c.last
 }
 
-// Context is done when the Conn is, not when a link is. Its cause is channel.ErrClosed after Close, or what End was called with, or why the last link ended: a
-// *channel.GapError with that in it if messages are not known to have been taken.
+// Context is done when the Conn is, not when a link is. Its cause is channel.ErrClosed after Close,
+// or what End was called with, or why the last link ended: a *channel.GapError with that in it if
+// messages are not known to have been taken.
 func (c *Conn) Context() context.Context { return c.ctx }
 
 // Wait returns when the Conn has ended and every goroutine of its links has too, handlers included.
@@ -85,8 +90,10 @@ func (c *Conn) Wait() {
 // errNewer is of a link that was made before the one that the Conn has.
 var errNewer = errors.New("a newer connection is there already")
 
-// Attach lets the Conn go on with a link that was made with its Books. Making it has ended the one before, if that was there still. It does not wait, neither for handlers
-// of that one nor for what is sent again. If the Conn has ended, or has a newer link, this one is cut and the reason returned; if the link has ended already, that is an end like any.
+// Attach lets the Conn go on with a link that was made with its Books. Making it has ended the one
+// before, if that was there still. It does not wait, neither for handlers of that one nor for what
+// is sent again. If the Conn has ended, or has a newer link, this one is cut and the reason
+// returned; if the link has ended already, that is an end like any.
 func (c *Conn) Attach(l *link.Link) error {
 	c.mu.Lock()
 	if c.last != nil {
@@ -132,7 +139,8 @@ func (c *Conn) Attach(l *link.Link) error {
 	return nil
 }
 
-// leave lets go of a link that another follows. Of what has arrived on it, only what came before an orderly close is still taken. Call it with mu held.
+// leave lets go of a link that another follows. Of what has arrived on it, only what came before an
+// orderly close is still taken. Call it with mu held.
 func (c *Conn) leave(l *link.Link) {
 	if c.drain != nil {
 		c.drain.Retire()
@@ -146,7 +154,8 @@ func (c *Conn) leave(l *link.Link) {
 	l.Retire()
 }
 
-// resend sends again what earlier links have left. That the other side does not take it any more ends the Conn: there is no way to tell anybody sooner.
+// resend sends again what earlier links have left. That the other side does not take it any more
+// ends the Conn: there is no way to tell anybody sooner.
 func (c *Conn) resend(l *link.Link) {
 	err := l.Resend(l.Context())
 	if err != nil && !l.Ended(err) && l.Context().Err() == nil {
@@ -195,8 +204,9 @@ func (c *Conn) final(err error) bool {
 	return errors.As(err, &closed)
 }
 
-// End says that no other link will come, and why. A link that is there is cut. What is not known to have been taken, or was lost and nobody has been told of, comes with
-// err in a *channel.GapError. It does nothing to a Conn that has ended.
+// End says that no other link will come, and why. A link that is there is cut. What is not known to
+// have been taken, or was lost and nobody has been told of, comes with err in a *channel.GapError.
+// It does nothing to a Conn that has ended.
 func (c *Conn) End(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -16,8 +16,8 @@ type losses struct {
 	all     bool
 }
 
-// noteGap notes what a link has left on the channels of lossy, beside what nobody has been told of from before. What the gap lists of other channels was told before. Call
-// it with mu held.
+// noteGap notes what a link has left on the channels of lossy, beside what nobody has been told of
+// from before. What the gap lists of other channels was told before. Call it with mu held.
 func (c *Conn) noteGap(gap *channel.GapError, lossy []string) {
 	if c.gap != nil {
 		merged := *gap
@@ -72,8 +72,9 @@ func (c *Conn) told(err error) error {
 	return err
 }
 
-// Untold takes the news of lost messages for somebody who is not going to send here again: what the next Send would return, or the *channel.GapError that the Conn has ended with. It is
-// nil if there are none, or if a Send, SendAcked, Flush, Close or Untold has told of them already.
+// Untold takes the news of lost messages for somebody who is not going to send here again: what the
+// next Send would return, or the *channel.GapError that the Conn has ended with. It is nil if there
+// are none, or if a Send, SendAcked, Flush, Close or Untold has told of them already.
 func (c *Conn) Untold() *channel.GapError {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -90,8 +91,10 @@ func (c *Conn) Untold() *channel.GapError {
 	return gap
 }
 
-// over reports whether a call has failed because its link has ended, and the caller is to go on with the next one. Else err is what the call returns: its own error, or the gap
-// that the link has left. begun says that a message of the call, or all that it waits for, is in that gap; else it hears of it if its channel is.
+// over reports whether a call has failed because its link has ended, and the caller is to go on
+// with the next one. Else err is what the call returns: its own error, or the gap that the link has
+// left. begun says that a message of the call, or all that it waits for, is in that gap; else it
+// hears of it if its channel is.
 func (c *Conn) over(l *link.Link, err error, of losses, begun bool) (again bool, _ error) {
 	if !l.Ended(err) {
 		return false, err

@@ -56,7 +56,8 @@ func drawPlan(r *rapid.T) plan {
 	return p
 }
 
-// arrival is a message as the other application has got it: of which sender, its number there, and what was missed before.
+// arrival is a message as the other application has got it: of which sender, its number there, and
+// what was missed before.
 type arrival struct{ n, missed uint64 }
 
 // model is a run of a plan. Each sender has a channel of its own, so that its messages' numbers are the link's.
@@ -241,7 +242,8 @@ func (m *model) check(t *testing.T) {
 	}
 }
 
-// At least once with a receiver that lives is exactly once and in order; at most once is a part of that, and both sides know of what is missing.
+// At least once with a receiver that lives is exactly once and in order; at most once is a part of
+// that, and both sides know of what is missing.
 func TestModel(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		p := drawPlan(r)

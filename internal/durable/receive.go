@@ -17,8 +17,9 @@ func (c *Conn) Run() {
 	}
 }
 
-// Receive is link.Link.Receive over all links: it returns what has arrived on one, then goes on with the next. After the last it returns why the Conn has
-// ended. What one Receive of some channels leaves behind on a link is there for others.
+// Receive is link.Link.Receive over all links: it returns what has arrived on one, then goes on
+// with the next. After the last it returns why the Conn has ended. What one Receive of some
+// channels leaves behind on a link is there for others.
 func (c *Conn) Receive(ctx context.Context, channels ...string) (*channel.Message, error) {
 	var drained *link.Link // has nothing of these channels any more
 	for {

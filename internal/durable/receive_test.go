@@ -45,7 +45,8 @@ func TestReceiveGoesOn(t *testing.T) {
 		w.c.End(io.ErrNoProgress)
 		require.ErrorIs(t, <-stopped, io.ErrNoProgress)
 
-		// Nobody receives until two links have gone: what came before an orderly close is there, what was on a lost link is not.
+		// Nobody receives until two links have gone: what came before an orderly close is there,
+		// what was on a lost link is not.
 		for _, orderly := range []bool{true, false} {
 			w = newWorld(t, Config{Wait: -1, Final: func(error) bool { return false }})
 			w.attach()
@@ -105,7 +106,8 @@ func TestHandlersFollowOneAnother(t *testing.T) {
 	})
 }
 
-// Who receives some channels goes on over links, and takes nothing from who receives others, also of what came before an orderly close.
+// Who receives some channels goes on over links, and takes nothing from who receives others, also
+// of what came before an orderly close.
 func TestReceiveOfSomeGoesOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx := t.Context()

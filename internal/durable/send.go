@@ -26,8 +26,9 @@ func (c *Conn) Send(ctx context.Context, name string, enc channel.Encoding, body
 	}
 }
 
-// SendAcked is Send, and waits until the other application has taken the message: with Config.Resend through all the links that that takes.
-// At most once, a link that ends meanwhile ends it with the gap, in which this message is Counted.
+// SendAcked is Send, and waits until the other application has taken the message: with
+// Config.Resend through all the links that that takes. At most once, a link that ends meanwhile
+// ends it with the gap, in which this message is Counted.
 func (c *Conn) SendAcked(ctx context.Context, name string, enc channel.Encoding, body []byte) error {
 	of := losses{channel: name}
 	for {
@@ -65,8 +66,9 @@ func counted(err error) error {
 	return &own
 }
 
-// Flush waits until the other application has taken every message sent before, as SendAcked waits for one. It does not wait for a link if there is nothing to
-// wait for, and does not fail for the end of the Conn then.
+// Flush waits until the other application has taken every message sent before, as SendAcked waits
+// for one. It does not wait for a link if there is nothing to wait for, and does not fail for the
+// end of the Conn then.
 func (c *Conn) Flush(ctx context.Context) error {
 	if c.cfg.Resend {
 		for _, receipt := range c.books.Outstanding() {
@@ -120,7 +122,8 @@ func (c *Conn) flushable(ctx context.Context) (*link.Link, error) {
 	return c.awaitLink(ctx, losses{all: true})
 }
 
-// Request is link.Link.Request on the present link, or on the next if there is none. When its link ends so does the request, with why that ended.
+// Request is link.Link.Request on the present link, or on the next if there is none. When its link
+// ends so does the request, with why that ended.
 func (c *Conn) Request(ctx context.Context, name string, enc channel.Encoding, body []byte) (*channel.Message, error) {
 	l, err := c.liveLink(ctx)
 	if err != nil {
@@ -147,8 +150,8 @@ func (c *Conn) OpenStream(ctx context.Context, name string) (*link.Stream, error
 	return l.OpenStream(ctx, name)
 }
 
-// OpenPipe is link.Link.OpenPipe on the present link. It does not wait: while there is no link it fails with why the last one ended, and with
-// channel.ErrClosed before the first.
+// OpenPipe is link.Link.OpenPipe on the present link. It does not wait: while there is no link it
+// fails with why the last one ended, and with channel.ErrClosed before the first.
 func (c *Conn) OpenPipe(open wire.PipeOpen) (*link.Stream, error) {
 	c.mu.Lock()
 	l := c.last

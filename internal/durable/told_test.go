@@ -10,7 +10,8 @@ import (
 	"github.com/pysock/pysock/channel"
 )
 
-// A loss that was told is not told again by the next one, which is another channel's: whoever sends there need not care.
+// A loss that was told is not told again by the next one, which is another channel's: whoever sends
+// there need not care.
 func TestToldOnce(t *testing.T) {
 	for name, tell := range map[string]func(w *world) error{
 		"send":  func(w *world) error { return w.send("a", "never") },

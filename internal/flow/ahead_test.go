@@ -93,7 +93,8 @@ func TestAheadLarge(t *testing.T) {
 	})
 }
 
-// While the sender is crowded, those wait that need no announcement, in their order, and it asks how far the receiver is.
+// While the sender is crowded, those wait that need no announcement, in their order, and it asks
+// how far the receiver is.
 func TestCrowd(t *testing.T) {
 	c := boundless(t)
 	c.Crowd(true)

@@ -8,8 +8,9 @@ import (
 // Guaranteed is the credit in bytes that every channel and stream has from the start.
 const Guaranteed = 64 << 10
 
-// How far a sender goes beyond what is taken, whatever it is allowed: what is not known to have been taken costs the sender memory, and how much that is must not be the
-// receiver's choice alone. Receivers of this module with the default max message never allow more.
+// How far a sender goes beyond what is taken, whatever it is allowed: what is not known to have
+// been taken costs the sender memory, and how much that is must not be the receiver's choice alone.
+// Receivers of this module with the default max message never allow more.
 const (
 	// Ahead is for messages that need no announcement, and how far others may begin.
 	Ahead = 4 << 20
@@ -41,8 +42,9 @@ type Waiter struct {
 	ready chan struct{}
 }
 
-// At is what Sent was before the credit was reserved: the message must be sent when all of that has been, because the receiver's rules go by the order in
-// which messages come. It is set when Ready is closed.
+// At is what Sent was before the credit was reserved: the message must be sent when all of that has
+// been, because the receiver's rules go by the order in which messages come. It is set when Ready
+// is closed.
 func (w *Waiter) At() uint64 { return w.at }
 
 // Ready is closed when the credit has been reserved for the waiter.
@@ -51,8 +53,9 @@ func (w *Waiter) Ready() <-chan struct{} { return w.ready }
 // NewCredit is the credit of a channel that was just opened.
 func NewCredit() Credit { return Credit{Allowed: Guaranteed} }
 
-// Reserve takes credit for a message if there is enough of it, the sender is not too far ahead, and nobody
-// waits already, so that messages keep their order. The message must be sent when all that Sent counted before has been.
+// Reserve takes credit for a message if there is enough of it, the sender is not too far ahead, and
+// nobody waits already, so that messages keep their order. The message must be sent when all that
+// Sent counted before has been.
 func (c *Credit) Reserve(cost uint64) bool {
 	if len(c.queue) > 0 || c.Allowed-c.Sent < cost || !c.within(cost) {
 		return false
@@ -70,7 +73,8 @@ func (c *Credit) within(cost uint64) bool {
 	return ahead <= Ahead || ahead+cost <= AheadLarge
 }
 
-// Crowd says whether so many messages are under way that the sender wants no more of those that need no announcement, whatever their credit. Larger ones are few in any case.
+// Crowd says whether so many messages are under way that the sender wants no more of those that
+// need no announcement, whatever their credit. Larger ones are few in any case.
 func (c *Credit) Crowd(crowded bool) {
 	c.crowded = crowded
 	c.advance()
@@ -83,8 +87,9 @@ func (c *Credit) Wait(cost uint64) *Waiter {
 	return w
 }
 
-// Cancel takes a waiter out of the queue. It reports false if the credit was
-// reserved for it already: the message must then be sent. The caller must look at Announce and Waiting next, for who is first now.
+// Cancel takes a waiter out of the queue. It reports false if the credit was reserved for it
+// already: the message must then be sent. The caller must look at Announce and Waiting next, for
+// who is first now.
 func (c *Credit) Cancel(w *Waiter) bool {
 	i := slices.Index(c.queue, w)
 	if i < 0 {
@@ -116,8 +121,9 @@ func (c *Credit) Announce() (cost uint64, ok bool) {
 // Waiting reports whether the first message in the queue is one that the receiver does not know of by an announcement.
 func (c *Credit) Waiting() bool { return len(c.queue) > 0 && (c.asked == 0 || c.abandoned) }
 
-// Update takes the receiver's totals over and gives the waiters what they can have. It returns how much is to be
-// skipped: credit that was granted to a message that nobody waits for any more, and that is not for small ones. Sent counts it already, behind the total at.
+// Update takes the receiver's totals over and gives the waiters what they can have. It returns how
+// much is to be skipped: credit that was granted to a message that nobody waits for any more, and
+// that is not for small ones. Sent counts it already, behind the total at.
 func (c *Credit) Update(taken, allowed uint64) (skip, at uint64, err error) {
 	if taken < c.Taken || taken > c.Sent || allowed < c.Allowed || allowed < taken {
 		return 0, 0, ErrCredit

@@ -110,7 +110,8 @@ func TestAnnounceOnlyWhatNeedsIt(t *testing.T) {
 	require.True(t, c.Reserve(2*Guaranteed), "there is credit")
 }
 
-// What is granted to a message that was given up goes to large ones behind it; the rest is skipped, because it is not for small ones.
+// What is granted to a message that was given up goes to large ones behind it; the rest is skipped,
+// because it is not for small ones.
 func TestAbandonedAnnouncement(t *testing.T) {
 	const large = 50 * Guaranteed
 	begin := func() (c Credit) {

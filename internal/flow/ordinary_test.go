@@ -6,8 +6,9 @@ import (
 	"pgregory.net/rapid"
 )
 
-// A sender and a receiver, whatever is under way between them and whatever is given up: no message is beyond what the receiver
-// allows, small ones use no credit that was granted to large ones, and nothing waits for ever.
+// A sender and a receiver, whatever is under way between them and whatever is given up: no message
+// is beyond what the receiver allows, small ones use no credit that was granted to large ones, and
+// nothing waits for ever.
 //
 // Length: one model, whose steps share all of its state.
 func TestCreditAgainstWindow(t *testing.T) {

@@ -7,7 +7,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// drive sends as much as the pace allows over a path on which n bytes take way(n) there and back, and returns the room that it ends with.
+// drive sends as much as the pace allows over a path on which n bytes take way(n) there and back,
+// and returns the room that it ends with.
 func drive(p *Pace, now *time.Time, rounds int, way func(n int) time.Duration) int {
 	for range rounds {
 		n := p.Room()

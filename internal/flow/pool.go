@@ -6,8 +6,8 @@ import "sync"
 // first in line always gets its turn.
 const GrowShare = 4 << 20
 
-// Pool is what one session may hold beyond what is guaranteed to each channel: one large message at least, and the growth of
-// windows. Its methods may be called by several goroutines.
+// Pool is what one session may hold beyond what is guaranteed to each channel: one large message at
+// least, and the growth of windows. Its methods may be called by several goroutines.
 type Pool struct {
 	mu   sync.Mutex
 	size uint64

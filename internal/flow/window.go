@@ -9,8 +9,9 @@ type Window struct {
 	Taken   uint64 // what the application has taken, as of the last Open
 	Allowed uint64 // how far the sender may go; Release does not take it back
 
-	// Ordinary is how far messages may go that need no announcement. What Allowed is beyond it was granted to an announced message, and
-	// a body is what it was granted for: many small messages take several times the memory that their cost says.
+	// Ordinary is how far messages may go that need no announcement. What Allowed is beyond it was
+	// granted to an announced message, and a body is what it was granted for: many small messages
+	// take several times the memory that their cost says.
 	Ordinary uint64
 
 	size    uint64 // what Allowed is ahead of Taken when the window is opened
@@ -28,8 +29,9 @@ func NewWindow() Window { return Window{Allowed: Guaranteed, Ordinary: Guarantee
 // now has been used up.
 func (w *Window) ReportAt() uint64 { return w.Taken + (w.Allowed-w.Taken)/2 }
 
-// Announce notes that the sender waits for a message of the given cost behind what has been received. It
-// reports false if an announcement is open already. One that the window has reached in the meantime is not: its sender sees that it is answered.
+// Announce notes that the sender waits for a message of the given cost behind what has been
+// received. It reports false if an announcement is open already. One that the window has reached in
+// the meantime is not: its sender sees that it is answered.
 func (w *Window) Announce(received, cost uint64) bool {
 	if w.want > w.Allowed {
 		return false
@@ -64,8 +66,9 @@ func (w *Window) Open(taken uint64, p *Pool, grow bool) {
 	w.settle(p)
 }
 
-// Hold keeps the part of a message of the given cost that is beyond what is guaranteed in the pool's books until Drop, however far the window
-// is opened meanwhile. It must be called before the message counts as taken.
+// Hold keeps the part of a message of the given cost that is beyond what is guaranteed in the
+// pool's books until Drop, however far the window is opened meanwhile. It must be called before the
+// message counts as taken.
 func (w *Window) Hold(cost uint64) { w.held += cost - Guaranteed }
 
 // Drop ends a Hold.
@@ -74,7 +77,8 @@ func (w *Window) Drop(cost uint64, p *Pool) {
 	w.settle(p)
 }
 
-// open is how far ordinary messages may go: to the window's size if the pool has it, and to what is guaranteed in any case.
+// open is how far ordinary messages may go: to the window's size if the pool has it, and to what is
+// guaranteed in any case.
 func (w *Window) open(p *Pool) uint64 {
 	to := w.Taken + w.size
 	if to <= w.Allowed {

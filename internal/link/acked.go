@@ -18,8 +18,9 @@ type Receipt struct {
 	total uint64   // taken total of ch when the message is taken
 }
 
-// SendAcked is Send, and then waits until the other application has taken the message. When it fails the message may have been taken
-// all the same; Begin and AwaitTaken tell whether it was queued.
+// SendAcked is Send, and then waits until the other application has taken the message. When it
+// fails the message may have been taken all the same; Begin and AwaitTaken tell whether it was
+// queued.
 func (l *Link) SendAcked(ctx context.Context, name string, enc channel.Encoding, body []byte) error {
 	r, err := l.Begin(ctx, name, enc, body)
 	if err != nil {
@@ -38,8 +39,10 @@ func (l *Link) Begin(ctx context.Context, name string, enc channel.Encoding, bod
 	return r, err
 }
 
-// AwaitTaken waits until the other application has taken the message of a Receipt: one of this link, or of an earlier link of the same books, if these keep
-// what was not taken and this link sends it again. It stops at the end of ctx or of the link; the refusal of the channel ends it with an *channel.Error.
+// AwaitTaken waits until the other application has taken the message of a Receipt: one of this
+// link, or of an earlier link of the same books, if these keep what was not taken and this link
+// sends it again. It stops at the end of ctx or of the link; the refusal of the channel ends it
+// with an *channel.Error.
 func (l *Link) AwaitTaken(ctx context.Context, r Receipt) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -66,7 +69,8 @@ func (l *Link) AwaitTaken(ctx context.Context, r Receipt) error {
 	}
 }
 
-// pendingOn gives the channel whose message is not known to have been taken; nil, and what became of it, if it is not pending any more. Call it with mu held.
+// pendingOn gives the channel whose message is not known to have been taken; nil, and what became
+// of it, if it is not pending any more. Call it with mu held.
 func (l *Link) pendingOn(r Receipt) (*outChan, error) {
 	switch {
 	case !l.owns:
@@ -84,7 +88,8 @@ func (ch *outChan) totalOf(number uint64) uint64 {
 	return ch.pushed - ch.costs.behind(ch.book.next-1-number)
 }
 
-// awaitTotal waits until the channel's taken total has come so far. Call it with mu held; it lets go of it while it waits.
+// awaitTotal waits until the channel's taken total has come so far. Call it with mu held; it lets
+// go of it while it waits.
 func (l *Link) awaitTotal(ctx context.Context, ch *outChan, total uint64) error {
 	for ch.credit.Taken < total {
 		if err := l.refusal(ch); err != nil {
@@ -103,7 +108,8 @@ func (l *Link) awaitTotal(ctx context.Context, ch *outChan, total uint64) error 
 	return nil
 }
 
-// awaitGate waits until what the books kept of the channel has been sent again. Call it with mu held; it lets go of it while it waits.
+// awaitGate waits until what the books kept of the channel has been sent again. Call it with mu
+// held; it lets go of it while it waits.
 func (l *Link) awaitGate(ctx context.Context, ch *outChan) error {
 	for ch.gate != nil {
 		if l.state != stateOpen {

@@ -13,7 +13,8 @@ import (
 	"github.com/pysock/pysock/internal/wire"
 )
 
-// A receiver that allows everything, reads everything and takes nothing does not make a sender keep more than it wants to.
+// A receiver that allows everything, reads everything and takes nothing does not make a sender keep
+// more than it wants to.
 func TestBoundlessCredit(t *testing.T) {
 	for _, keep := range []bool{false, true} {
 		t.Run(fmt.Sprint("keep ", keep), func(t *testing.T) {
@@ -75,7 +76,8 @@ func boundless(t *testing.T) (*Link, *raw) {
 	return l, r
 }
 
-// fillSizes sends as many messages of so many sizes as there may be, and returns how many that were and which PROBE frames came.
+// fillSizes sends as many messages of so many sizes as there may be, and returns how many that were
+// and which PROBE frames came.
 func fillSizes(t *testing.T, l *Link, r *raw, sizes int) (n int, probes []string) {
 	body := make([]byte, sizes)
 	for full := false; ; {
@@ -98,7 +100,9 @@ func fillSizes(t *testing.T, l *Link, r *raw, sizes int) (n int, probes []string
 	}
 }
 
-// Nor does it make the sender remember more than that many sizes, by which messages are found again: it asks in time what is taken, and then waits. Messages of one size may be as many as ever.
+// Nor does it make the sender remember more than that many sizes, by which messages are found
+// again: it asks in time what is taken, and then waits. Messages of one size may be as many as
+// ever.
 func TestBoundlessSizes(t *testing.T) {
 	t.Run("of many", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {

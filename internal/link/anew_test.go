@@ -27,7 +27,8 @@ func fill(t *testing.T, books *Books, from, n int) {
 	require.False(t, books.Pending())
 }
 
-// Books that hold more names than there may be are begun anew with the next link, both directions at once, under another record.
+// Books that hold more names than there may be are begun anew with the next link, both directions
+// at once, under another record.
 func TestBooksAreBegunAnew(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		books := NewBooks(false)

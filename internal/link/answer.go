@@ -151,7 +151,8 @@ func (r *inRequest) AnswerError(code channel.Code, text string) error {
 	return nil
 }
 
-// returned answers a request that its handler has left unanswered. If err is a failure that the asker is not told of, unheard says what it is, for the log.
+// returned answers a request that its handler has left unanswered. If err is a failure that the
+// asker is not told of, unheard says what it is, for the log.
 func (r *inRequest) returned(err error) (unheard string) {
 	if err == nil {
 		_ = r.Answer(r.ctx, channel.Raw, nil) // ErrAnswered is the usual case; a dead link has told the asker

@@ -15,7 +15,8 @@ import (
 	"github.com/pysock/pysock/internal/wire"
 )
 
-// A connection that outlives those below it takes what is written and says nothing while it is away: wire.CloseTimeout bounds a close all the same.
+// A connection that outlives those below it takes what is written and says nothing while it is
+// away: wire.CloseTimeout bounds a close all the same.
 func TestCloseWhileTheConnectionIsAway(t *testing.T) {
 	for name, end := range map[string]func(l *Link, r *raw) error{
 		"ours": func(l *Link, _ *raw) error {

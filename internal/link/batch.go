@@ -5,14 +5,15 @@ import (
 	"sync/atomic"
 )
 
-// batch is what the goroutine that runs a channel's handlers has taken from its queue. It has a lock of its own, so that
-// who ends the link can drop what no handler has begun.
+// batch is what the goroutine that runs a channel's handlers has taken from its queue. It has a
+// lock of its own, so that who ends the link can drop what no handler has begun.
 type batch struct {
 	mu    sync.Mutex
 	q     []queued
 	begun int // how many have left
 
-	// pack has left q, but not yet all that is in it. It is set with mu held, or taken away; the goroutine looks here for each message, and needs no lock for that.
+	// pack has left q, but not yet all that is in it. It is set with mu held, or taken away; the
+	// goroutine looks here for each message, and needs no lock for that.
 	pack atomic.Pointer[pack]
 }
 

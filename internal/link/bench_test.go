@@ -71,7 +71,8 @@ func benchSend(b *testing.B, size int) {
 func BenchmarkSend64(b *testing.B)  { benchSend(b, 64) }
 func BenchmarkSend64K(b *testing.B) { benchSend(b, 64<<10) }
 
-// BenchmarkIngest64 is what a receiver pays for a message without the network: from the bytes of a batch to the handler's return.
+// BenchmarkIngest64 is what a receiver pays for a message without the network: from the bytes of a
+// batch to the handler's return.
 func BenchmarkIngest64(b *testing.B) {
 	const batch = 700
 	var mux channel.Mux
@@ -120,7 +121,8 @@ func BenchmarkRoundTrip(b *testing.B) {
 	})
 }
 
-// benchRelay carries DATA frames of a size from one client to another. The clients are links too: their cost is in the figure.
+// benchRelay carries DATA frames of a size from one client to another. The clients are links too:
+// their cost is in the figure.
 func benchRelay(b *testing.B, size int) {
 	overBoth(b, func(b *testing.B, conns func() (net.Conn, net.Conn)) {
 		ac, as := conns()
@@ -157,8 +159,8 @@ func benchRelay(b *testing.B, size int) {
 	})
 }
 
-// BenchmarkRelayOnly64 is what a server pays for a relayed DATA frame of 64 bytes without the network: from the bytes of a batch to those of the next
-// write.
+// BenchmarkRelayOnly64 is what a server pays for a relayed DATA frame of 64 bytes without the
+// network: from the bytes of a batch to those of the next write.
 func BenchmarkRelayOnly64(b *testing.B) {
 	const batch = 700
 	from, _ := memnet.Pipe(memnet.Config{})

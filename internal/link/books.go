@@ -12,20 +12,27 @@ import (
 	"github.com/pysock/pysock/internal/wire"
 )
 
-// Books are what outlives a link of the messages that it carried: for each channel and direction the numbers of docs/protocol.md, section 8.1, and
-// with keep the messages themselves that the other application is not known to have taken. The links of one instance, one after
-// the other, have the same Books: what one of them has taken the next does not take again.
+// Books are what outlives a link of the messages that it carried: for each channel and direction
+// the numbers of docs/protocol.md, section 8.1, and with keep the messages themselves that the
+// other application is not known to have taken. The links of one instance, one after the other,
+// have the same Books: what one of them has taken the next does not take again.
 //
-// Channels of group messages are not in the Books: who may send to a group must not use them up for the link's own application. Their numbers begin anew with each link, nothing of them is sent again,
-// and that something is lost is told to nobody.
+// Channels of group messages are not in the Books: who may send to a group must not use them up for
+// the link's own application. Their numbers begin anew with each link, nothing of them is sent
+// again, and that something is lost is told to nobody.
 //
-// The newest link made with some Books owns them. It ends the one before it, if that has not ended: at once, and of what had arrived on it and was not taken nothing
-// is taken any more. Only what came before an orderly close by the other side still is. The handlers of the newest link wait for those of the one before, so that those of
-// one channel never overlap.
+// The newest link made with some Books owns them. It ends the one before it, if that has not ended:
+// at once, and of what had arrived on it and was not taken nothing is taken any more. Only what
+// came before an orderly close by the other side still is. The handlers of the newest link wait for
+// those of the one before, so that those of one channel never overlap.
 //
-// Books hold up to wire.MaxChannels names of the other side's channels, and as many of this side's when a link begins, some hundred bytes each; during a link there may be twice as many of these. Those of
-// a responder that are full are begun anew with the next link: see Record. Those of an initiator cannot be, because its numbers must go on, nor can those that keep messages, whose numbers
-// the other side must know if they come again: they hold up to maxNames names of this side's channels, and then no new one is opened. Books hold no link that has ended and been waited for.
+// Books hold up to wire.MaxChannels names of the other side's channels, and as many of this side's
+// when a link begins, some hundred bytes each; during a link there may be twice as many of these.
+// Those of a responder that are full are begun anew with the next link: see Record. Those of an
+// initiator cannot be, because its numbers must go on, nor can those that keep messages, whose
+// numbers the other side must know if they come again: they hold up to maxNames names of this
+// side's channels, and then no new one is opened. Books hold no link that has ended and been waited
+// for.
 type Books struct {
 	keep bool
 
@@ -44,7 +51,8 @@ type Books struct {
 	hadTaken uint64
 }
 
-// BooksMemory is the most that the books of a responder hold that do not keep messages, in bytes: names of the other side's channels, and twice as many of this side's, each with its numbers and
+// BooksMemory is the most that the books of a responder hold that do not keep messages, in bytes:
+// names of the other side's channels, and twice as many of this side's, each with its numbers and
 // its place in a map, measured.
 const BooksMemory = 3 * wire.MaxChannels * 320
 
@@ -68,8 +76,10 @@ func NewBooks(keep bool) *Books {
 	return b
 }
 
-// Record is for a responder, before each link: the mark of these books for its welcome, random and the same for as long as the books are. If they are full it is another one, and the next link begins
-// them anew (docs/protocol.md, section 8.1): so each link must be made with the record in its welcome that was asked for last.
+// Record is for a responder, before each link: the mark of these books for its welcome, random and
+// the same for as long as the books are. If they are full it is another one, and the next link
+// begins them anew (docs/protocol.md, section 8.1): so each link must be made with the record in
+// its welcome that was asked for last.
 func (b *Books) Record() [wire.IDSize]byte {
 	defer b.lock()()
 	if b.next == none && !b.keep && (b.full || len(b.out) > wire.MaxChannels) {
@@ -83,12 +93,14 @@ func (b *Books) Record() [wire.IDSize]byte {
 
 var none [wire.IDSize]byte
 
-// Welcomed is for an initiator, between two links, with the record of the responder's welcome. If that is another than the last, the responder has not kept what it had
-// of the instance: its numbers begin anew, and with what was taken before its messages would be mistaken for such that have come already. So that is forgotten. Our own
-// numbers go on.
+// Welcomed is for an initiator, between two links, with the record of the responder's welcome. If
+// that is another than the last, the responder has not kept what it had of the instance: its
+// numbers begin anew, and with what was taken before its messages would be mistaken for such that
+// have come already. So that is forgotten. Our own numbers go on.
 //
-// Under the first record every channel begins with 0, so that what is lost of it before it was heard of is known. Under a later one that cannot be told: the responder may be one that
-// this side had before and has forgotten.
+// Under the first record every channel begins with 0, so that what is lost of it before it was
+// heard of is known. Under a later one that cannot be told: the responder may be one that this side
+// had before and has forgotten.
 func (b *Books) Welcomed(record [wire.IDSize]byte) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -98,13 +110,15 @@ func (b *Books) Welcomed(record [wire.IDSize]byte) {
 	}
 }
 
-// Pending reports whether messages are not known to have been taken, and nobody has been told of that by a link's end that another link has followed.
+// Pending reports whether messages are not known to have been taken, and nobody has been told of
+// that by a link's end that another link has followed.
 func (b *Books) Pending() bool {
 	defer b.lock()()
 	return b.pending() > 0
 }
 
-// Gap is err, the end of a connection, as it is to be told: as a *channel.GapError with the present numbers if messages are Pending, or always if told is set.
+// Gap is err, the end of a connection, as it is to be told: as a *channel.GapError with the present
+// numbers if messages are Pending, or always if told is set.
 func (b *Books) Gap(err error, always bool) error {
 	defer b.lock()()
 	if !always && b.pending() == 0 {
@@ -113,7 +127,8 @@ func (b *Books) Gap(err error, always bool) error {
 	return b.gap(err)
 }
 
-// Outstanding gives a Receipt of the last message of each channel that is Pending: to await them all is to flush, whatever links that takes.
+// Outstanding gives a Receipt of the last message of each channel that is Pending: to await them
+// all is to flush, whatever links that takes.
 func (b *Books) Outstanding() (last []Receipt) {
 	defer b.lock()()
 	for key, o := range b.out {
@@ -170,7 +185,9 @@ func (b *Books) take(l *Link) (older, ahead *Link) {
 	return older, ahead
 }
 
-// beginAnew forgets everything but how many messages there were. What was not known to have been taken has been told of by the end of the last link. Call it with mu held and no owner that is open.
+// beginAnew forgets everything but how many messages there were. What was not known to have been
+// taken has been told of by the end of the last link. Call it with mu held and no owner that is
+// open.
 func (b *Books) beginAnew() {
 	for _, o := range b.out {
 		o.giveUp() // for who still has a Receipt
@@ -190,7 +207,8 @@ func (b *Books) release(l *Link) {
 	}
 }
 
-// pending is how many messages are not known to have been taken and were not given up. Call it with the owner's mu held, or b.mu.
+// pending is how many messages are not known to have been taken and were not given up. Call it with
+// the owner's mu held, or b.mu.
 func (b *Books) pending() (n uint64) {
 	for _, o := range b.out {
 		n += o.pending()
@@ -209,8 +227,8 @@ func (b *Books) lossy() (names []string) {
 	return names
 }
 
-// Lossy are the channels of which the end of this link is the first to tell that messages may be lost; the *channel.GapError lists
-// those of earlier links too. They are sorted.
+// Lossy are the channels of which the end of this link is the first to tell that messages may be
+// lost; the *channel.GapError lists those of earlier links too. They are sorted.
 func (l *Link) Lossy() []string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -235,7 +253,8 @@ func (b *Books) gap(err error) *channel.GapError {
 	return g
 }
 
-// outBook is what is known of the messages sent on a channel. Those from first to next are not known to have been taken.
+// outBook is what is known of the messages sent on a channel. Those from first to next are not
+// known to have been taken.
 type outBook struct {
 	next  uint64 // number of the next message
 	taken uint64 // how many are known to have been taken
@@ -295,7 +314,8 @@ func (o *outBook) giveUp() {
 	o.kept, o.head = nil, 0
 }
 
-// inBook finds the mark of a channel, or begins it: at the number that CHANNEL says, or at 0 if nothing of it can have been taken and forgotten. It is nil if there are too many.
+// inBook finds the mark of a channel, or begins it: at the number that CHANNEL says, or at 0 if
+// nothing of it can have been taken and forgotten. It is nil if there are too many.
 func (b *Books) inBook(key bookKey, sequence uint64) *inBook {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -8,14 +8,17 @@ import (
 	"github.com/pysock/pysock/internal/wire"
 )
 
-// Close ends the link: what was queued is written, then the totals that the other side has not heard of, then
-// CLOSE. It waits until the other side has answered and ended its direction, at most lastWords for that end and wire.CloseTimeout in all, and
-// not for handlers, so that a handler may call it.
+// Close ends the link: what was queued is written, then the totals that the other side has not
+// heard of, then CLOSE. It waits until the other side has answered and ended its direction, at most
+// lastWords for that end and wire.CloseTimeout in all, and not for handlers, so that a handler may
+// call it.
 //
-// The error tells that something that was queued could not be written, or that the other side has not answered and messages are not known to have been taken: a
-// *channel.GapError then, with the numbers of when Close was called. It is nil if the other side has said CLOSE, or has taken all. Of a link
-// that had ended already it is why, but nil if the other side had closed with CodeClosed and nothing was lost; of one that this side was ending, by a Kick or another Close, nil if that could write what
-// it had to.
+// The error tells that something that was queued could not be written, or that the other side has
+// not answered and messages are not known to have been taken: a *channel.GapError then, with the
+// numbers of when Close was called. It is nil if the other side has said CLOSE, or has taken all.
+// Of a link that had ended already it is why, but nil if the other side had closed with CodeClosed
+// and nothing was lost; of one that this side was ending, by a Kick or another Close, nil if that
+// could write what it had to.
 func (l *Link) Close(code channel.Code, text string) error {
 	l.mu.Lock()
 	begins := l.state == stateOpen
@@ -42,13 +45,15 @@ func (l *Link) Close(code channel.Code, text string) error {
 	return nil
 }
 
-// orderly reports whether the other side has closed without a reason to tell, and with nothing lost: who closes after that, or at the same time, has got what it wants.
+// orderly reports whether the other side has closed without a reason to tell, and with nothing
+// lost: who closes after that, or at the same time, has got what it wants.
 func orderly(err error) bool {
 	closed, ok := err.(*channel.CloseError)
 	return ok && closed.Code == channel.CodeClosed
 }
 
-// Cut ends the link at once, without a word to the other side. What it does not wait for is handlers; their ctx ends too.
+// Cut ends the link at once, without a word to the other side. What it does not wait for is
+// handlers; their ctx ends too.
 func (l *Link) Cut(err error) {
 	l.lost(err)
 	<-l.done
@@ -82,7 +87,8 @@ func (l *Link) wakeAll() {
 	l.cancel(l.err)
 }
 
-// appendClose appends the pending totals and CLOSE. last is false if they do not all fit into this batch. Call it with mu held.
+// appendClose appends the pending totals and CLOSE. last is false if they do not all fit into this
+// batch. Call it with mu held.
 func (l *Link) appendClose(b []byte) (batch []byte, last bool) {
 	if l.err == channel.ErrClosed {
 		// What is taken from now on could not be told any more, so nothing is.
@@ -118,15 +124,17 @@ func (l *Link) said() {
 	}
 }
 
-// awaitEnd lets the reader go on to the end of the other side's direction when both have said CLOSE: a connection that is closed with bytes unread
-// is reset, and that can destroy our CLOSE on its way. The other side may keep its direction open as long as it likes; we wait only so long.
+// awaitEnd lets the reader go on to the end of the other side's direction when both have said
+// CLOSE: a connection that is closed with bytes unread is reset, and that can destroy our CLOSE on
+// its way. The other side may keep its direction open as long as it likes; we wait only so long.
 func (l *Link) awaitEnd() {
 	if l.conn.SetReadDeadline(time.Now().Add(lastWords)) != nil {
 		l.conn.Close()
 	}
 }
 
-// onClose takes the other side's CLOSE: nothing that it sent after is of interest, and nothing that we have queued is of interest to it.
+// onClose takes the other side's CLOSE: nothing that it sent after is of interest, and nothing that
+// we have queued is of interest to it.
 func (l *Link) onClose(p []byte) error {
 	r, err := wire.ParseReason(wire.TypeClose, p)
 	if err != nil {
@@ -163,8 +171,8 @@ func (l *Link) dropQueued() {
 	l.pings.due = false
 }
 
-// dropArrived drops the messages that no handler has begun and nobody has received: of a link that this side ends nothing more is taken. Call
-// it with mu held.
+// dropArrived drops the messages that no handler has begun and nobody has received: of a link that
+// this side ends nothing more is taken. Call it with mu held.
 func (l *Link) dropArrived() {
 	for _, ch := range l.in {
 		ch.queue, ch.spare = nil, nil
@@ -173,8 +181,8 @@ func (l *Link) dropArrived() {
 	l.pulled.take()
 }
 
-// dropBodies drops what has come of messages and answers that are not whole, after the link has become deaf. It is called without mu, and not while the
-// reader acts on a frame of a body.
+// dropBodies drops what has come of messages and answers that are not whole, after the link has
+// become deaf. It is called without mu, and not while the reader acts on a frame of a body.
 func (l *Link) dropBodies() {
 	l.bodies.Lock()
 	defer l.bodies.Unlock()

@@ -5,8 +5,8 @@ import (
 	"github.com/pysock/pysock/internal/wire"
 )
 
-// costs are what is under way on a channel, in order: messages, and what counts in credit as they do and has no number. Equal ones in a row are one entry.
-// Its zero value is empty.
+// costs are what is under way on a channel, in order: messages, and what counts in credit as they
+// do and has no number. Equal ones in a row are one entry. Its zero value is empty.
 type costs struct {
 	q    []run // all but the last; q[head] is the first
 	head int
@@ -26,21 +26,26 @@ const numbered = 1 << 31
 func (r run) count() uint64 { return uint64(r.n &^ numbered) }
 
 const (
-	// maxRuns is from how many entries on no more messages are sent that need no announcement, until some of these have been taken: how much memory the books of a channel take must not
-	// be the choice of who makes a sender send, and then says nothing of what it takes. As many of the smallest fit into what every channel is guaranteed.
+	// maxRuns is from how many entries on no more messages are sent that need no announcement,
+	// until some of these have been taken: how much memory the books of a channel take must not be
+	// the choice of who makes a sender send, and then says nothing of what it takes. As many of the
+	// smallest fit into what every channel is guaranteed.
 	maxRuns = flow.Guaranteed / wire.MessageOverhead
 
-	// askRuns is from how many on the other side is asked what it has taken, so that who sends messages of many sizes need not wait.
+	// askRuns is from how many on the other side is asked what it has taken, so that who sends
+	// messages of many sizes need not wait.
 	askRuns = maxRuns / 2
 
-	// runsRoom is for how many there is room in the end. It is more than may be under way, so that they are not moved to the front for each.
+	// runsRoom is for how many there is room in the end. It is more than may be under way, so that
+	// they are not moved to the front for each.
 	runsRoom = maxRuns + maxRuns/8
 
 	// longCosts is from how many entries on the room for them is given back when they are gone.
 	longCosts = 1024
 )
 
-// CostsMemory is what a channel's costs take at most in memory, in bytes, but for what several that waited at once go beyond it, each by one entry.
+// CostsMemory is what a channel's costs take at most in memory, in bytes, but for what several that
+// waited at once go beyond it, each by one entry.
 const CostsMemory = 8 * runsRoom
 
 // runs is how many entries there are, but for the last.
@@ -66,7 +71,8 @@ func (c *costs) push(cost uint64, kind uint32) {
 	c.last = run{uint32(cost), kind | 1}
 }
 
-// makeRoom makes room for an entry more: where those that are gone have been, if these are many, or if there is as much as there will be.
+// makeRoom makes room for an entry more: where those that are gone have been, if these are many, or
+// if there is as much as there will be.
 func (c *costs) makeRoom() {
 	n := len(c.q)
 	switch {

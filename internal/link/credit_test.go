@@ -75,7 +75,8 @@ func TestProbeForSmallMessages(t *testing.T) {
 	})
 }
 
-// The cost of a large message is announced. Given up while that waits, it leaves the channel usable, and what is then granted is given back.
+// The cost of a large message is announced. Given up while that waits, it leaves the channel
+// usable, and what is then granted is given back.
 func TestAnnouncedAndGivenUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, r := against(t, nil)
@@ -112,8 +113,8 @@ func TestAnnouncedAndGivenUp(t *testing.T) {
 	})
 }
 
-// What is reserved is sent in that order, and what is given back comes last, however the senders are scheduled: what the receiver lets a small message use depends on
-// what came before it.
+// What is reserved is sent in that order, and what is given back comes last, however the senders
+// are scheduled: what the receiver lets a small message use depends on what came before it.
 func TestReservedIsSentInOrder(t *testing.T) {
 	for range 20 {
 		synctest.Test(t, func(t *testing.T) {

@@ -5,8 +5,8 @@ import (
 	"github.com/pysock/pysock/internal/wire"
 )
 
-// Run lets messages go to their handlers from now on, those first that have been held. A channel that has no handler is refused,
-// unless Receive was called, which then gets it.
+// Run lets messages go to their handlers from now on, those first that have been held. A channel
+// that has no handler is refused, unless Receive was called, which then gets it.
 func (l *Link) Run() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -17,7 +17,8 @@ func (l *Link) Run() {
 	l.sweep()
 }
 
-// arrived takes a whole message from the reader. What has no handler is held for Receive, or refused if nobody receives.
+// arrived takes a whole message from the reader. What has no handler is held for Receive, or
+// refused if nobody receives.
 func (l *Link) arrived(m inMsg) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -45,8 +46,8 @@ func (l *Link) queueArrived(m inMsg) {
 	}
 }
 
-// skipped takes credit that the sender gives back. It counts as taken when all that came before it is. It joins the last message that waits, so
-// that it costs no memory.
+// skipped takes credit that the sender gives back. It counts as taken when all that came before it
+// is. It joins the last message that waits, so that it costs no memory.
 func (l *Link) skipped(ch *inChan, amount uint64) {
 	l.mu.Lock()
 	l.refresh()
@@ -67,7 +68,8 @@ func (l *Link) skipped(ch *inChan, amount uint64) {
 	l.mu.Unlock()
 }
 
-// refresh lets the messages that are held for Receive go to handlers that were registered meanwhile. Call it with mu held.
+// refresh lets the messages that are held for Receive go to handlers that were registered
+// meanwhile. Call it with mu held.
 func (l *Link) refresh() {
 	if l.cfg.Mux.Version() != l.muxVersion {
 		l.sweep()

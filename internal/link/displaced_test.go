@@ -14,7 +14,8 @@ import (
 	"github.com/pysock/pysock/internal/wire"
 )
 
-// However often the other side comes anew while a handler does not return, one link waits for that: the newest. The others end, and nothing of them is taken.
+// However often the other side comes anew while a handler does not return, one link waits for that:
+// the newest. The others end, and nothing of them is taken.
 func TestOneLinkIsHeld(t *testing.T) {
 	for _, closed := range []bool{false, true} {
 		t.Run(fmt.Sprint("closed by the other side ", closed), func(t *testing.T) {
@@ -59,7 +60,8 @@ func TestOneLinkIsHeld(t *testing.T) {
 	}
 }
 
-// A link that is displaced after the other side has closed it does not outlive that by the time that handlers would have.
+// A link that is displaced after the other side has closed it does not outlive that by the time
+// that handlers would have.
 func TestDisplacedEndsAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		books := NewBooks(false)

@@ -19,8 +19,8 @@ import (
 	"github.com/pysock/pysock/internal/wire"
 )
 
-// A connection that is closed with bytes unread is reset, and the reset can overtake our CLOSE. So it is closed when the other side's end has come, or when that has
-// had its time.
+// A connection that is closed with bytes unread is reset, and the reset can overtake our CLOSE. So
+// it is closed when the other side's end has come, or when that has had its time.
 func TestConnectionIsClosedAfterThePeersEnd(t *testing.T) {
 	closes := map[string]func(l *Link, r *raw){
 		"we first": func(l *Link, r *raw) {

@@ -7,8 +7,10 @@ import (
 	"github.com/pysock/pysock/internal/wire"
 )
 
-// Flush waits until the application at the other end has taken every message sent before, but for those of SendGroup and TrySend to groups, which are others'. It stops at the end of ctx or of the
-// link. The refusal of a channel ends it with an *channel.Error, unless a caller has been told of that refusal before.
+// Flush waits until the application at the other end has taken every message sent before, but for
+// those of SendGroup and TrySend to groups, which are others'. It stops at the end of ctx or of the
+// link. The refusal of a channel ends it with an *channel.Error, unless a caller has been told of
+// that refusal before.
 func (l *Link) Flush(ctx context.Context) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -55,8 +57,9 @@ func (l *Link) want(ch *outChan, total uint64) {
 	l.probe(ch)
 }
 
-// probe sends a PROBE for the lowest total that somebody waits for. There is one at a time, because a later one would replace it, and
-// who waits for the lower total would wait for the higher. Call it with mu held.
+// probe sends a PROBE for the lowest total that somebody waits for. There is one at a time, because
+// a later one would replace it, and who waits for the lower total would wait for the higher. Call
+// it with mu held.
 func (l *Link) probe(ch *outChan) {
 	for len(ch.wanted) > 0 && ch.wanted[0] <= ch.credit.Taken {
 		ch.wanted = ch.wanted[1:]

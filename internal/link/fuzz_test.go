@@ -30,8 +30,9 @@ func session() []byte {
 	return b
 }
 
-// play lets a link that has something of each kind under way read bytes, and then ends the connection. Whatever they are, the link goes on or ends; it
-// holds no more than its limits, and nothing is left of it in the end.
+// play lets a link that has something of each kind under way read bytes, and then ends the
+// connection. Whatever they are, the link goes on or ends; it holds no more than its limits, and
+// nothing is left of it in the end.
 func play(t *testing.T, b []byte) {
 	synctest.Test(t, func(t *testing.T) {
 		const maxMessage = 100000
@@ -72,8 +73,8 @@ func FuzzLink(f *testing.F) {
 	f.Fuzz(play)
 }
 
-// FuzzFrames makes frames that decode out of the input, so that it gets behind the decoder more often: a byte for the type, one for the id, one for
-// an argument.
+// FuzzFrames makes frames that decode out of the input, so that it gets behind the decoder more
+// often: a byte for the type, one for the id, one for an argument.
 func FuzzFrames(f *testing.F) {
 	f.Add([]byte{1, 1, 0, 2, 1, 5, 0x10, 1, 0, 0x12, 1, 9, 0x13, 1, 0})
 	f.Add([]byte{1, 1, 0, 1, 2, 1, 3, 1, 3, 4, 1, 9, 6, 1, 0, 5, 1, 1, 7, 1, 1})

@@ -8,8 +8,9 @@ import (
 	"github.com/pysock/pysock/internal/wire"
 )
 
-// gaps are the messages that the sender of a channel has left out of its own choice, each number of them before a message that has not been claimed. As long as there are none,
-// a message costs one atomic load.
+// gaps are the messages that the sender of a channel has left out of its own choice, each number of
+// them before a message that has not been claimed. As long as there are none, a message costs one
+// atomic load.
 type gaps struct {
 	some atomic.Bool
 
@@ -20,7 +21,8 @@ type gaps struct {
 // gap is how many were left out, before the message with a number or a later one.
 type gap struct{ before, count uint64 }
 
-// add counts messages that were left out before the one with the number. With merge, none has come since the last add that could be claimed.
+// add counts messages that were left out before the one with the number. With merge, none has come
+// since the last add that could be claimed.
 func (g *gaps) add(before, count uint64, merge bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -56,7 +58,8 @@ func saturated(a, b uint64) uint64 {
 	return a + b
 }
 
-// onGap notes how many messages the other side has left out. It has no credit and needs none: it costs memory only once for each message.
+// onGap notes how many messages the other side has left out. It has no credit and needs none: it
+// costs memory only once for each message.
 func (l *Link) onGap(h wire.Header, p []byte) error {
 	count, err := wire.ParseGap(p)
 	if err != nil {

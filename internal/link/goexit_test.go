@@ -10,7 +10,8 @@ import (
 	"github.com/pysock/pysock/channel"
 )
 
-// TestHandlerEndsItsGoroutine has a handler do what t.FailNow does. The messages behind it are handled all the same, and the asker is told.
+// TestHandlerEndsItsGoroutine has a handler do what t.FailNow does. The messages behind it are
+// handled all the same, and the asker is told.
 func TestHandlerEndsItsGoroutine(t *testing.T) {
 	ctx := t.Context()
 	for _, concurrent := range []int{1, 2} {

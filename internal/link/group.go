@@ -9,20 +9,24 @@ import (
 	"github.com/pysock/pysock/keys"
 )
 
-// GroupBody is the body of a message to a group as it is sent, behind the head that says whose message it is and to which group. It is made once, and then sent on as many links as there are receivers,
-// on many at once if need be: nothing changes it.
+// GroupBody is the body of a message to a group as it is sent, behind the head that says whose
+// message it is and to which group. It is made once, and then sent on as many links as there are
+// receivers, on many at once if need be: nothing changes it.
 type GroupBody struct {
 	b    []byte
 	head int // how much of b the head is
 }
 
-// NewGroupBody copies a body behind its head. It panics with a *wire.Error on a head that is not encoded: the names have been checked.
+// NewGroupBody copies a body behind its head. It panics with a *wire.Error on a head that is not
+// encoded: the names have been checked.
 func NewGroupBody(head wire.GroupHead, body []byte) *GroupBody {
 	n := head.Size()
 	return &GroupBody{append(head.Append(make([]byte, 0, n+len(body))), body...), n}
 }
 
-// SendGroup is Send on a group channel, of which a link opens wire.MaxGroupChannels: one more is an *channel.Error with CodeLimit. What is too large is so with its head, and the error tells of the body without it.
+// SendGroup is Send on a group channel, of which a link opens wire.MaxGroupChannels: one more is an
+// *channel.Error with CodeLimit. What is too large is so with its head, and the error tells of the
+// body without it.
 func (l *Link) SendGroup(ctx context.Context, g *GroupBody, name string, enc channel.Encoding) error {
 	if err := checkEncoding(enc); err != nil {
 		return err
@@ -45,7 +49,8 @@ func (s *sender) size() int {
 	return len(s.head)
 }
 
-// onGroupHead takes the head off the first part of a body, which has all of it. Who sends often is not looked at twice in a row.
+// onGroupHead takes the head off the first part of a body, which has all of it. Who sends often is
+// not looked at twice in a row.
 func (ch *inChan) onGroupHead(h wire.Header, first []byte) (from *sender, rest []byte, err error) {
 	if h.Flags.Has(wire.FlagRequest) {
 		return nil, nil, violated("a request on group channel %d", h.ID)

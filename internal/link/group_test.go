@@ -19,7 +19,8 @@ import (
 	"github.com/pysock/pysock/internal/wire"
 )
 
-// Group messages of all sizes come with their sender and group, to the handler of their name or to Receive, on one channel of several senders.
+// Group messages of all sizes come with their sender and group, to the handler of their name or to
+// Receive, on one channel of several senders.
 func TestGroupMessages(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var mux channel.Mux
@@ -102,7 +103,8 @@ func TestGroupBodyIsShared(t *testing.T) {
 	})
 }
 
-// A head that is not one ends the link, also on a channel that is refused; so does what else a group channel must not have.
+// A head that is not one ends the link, also on a channel that is refused; so does what else a
+// group channel must not have.
 func TestBadGroupHeads(t *testing.T) {
 	head := func(change func(*wire.GroupHead)) []byte {
 		h := crew
@@ -232,7 +234,8 @@ func TestGroupChannelsCountApart(t *testing.T) {
 	})
 }
 
-// However many group channels there are in the life of an instance, its books know nothing of them, and so are not begun anew because of others: what was taken stays taken.
+// However many group channels there are in the life of an instance, its books know nothing of them,
+// and so are not begun anew because of others: what was taken stays taken.
 func TestGroupChannelsAreInNoBooks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ours, theirs := NewBooks(false), NewBooks(false)
@@ -256,7 +259,8 @@ func TestGroupChannelsAreInNoBooks(t *testing.T) {
 	})
 }
 
-// Group messages that are not taken, on channels that the application may never have used, neither hold up its Flush nor have it fail.
+// Group messages that are not taken, on channels that the application may never have used, neither
+// hold up its Flush nor have it fail.
 func TestFlushIsNotForGroupMessages(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, r := against(t, nil)
@@ -278,7 +282,8 @@ func TestFlushIsNotForGroupMessages(t *testing.T) {
 	})
 }
 
-// Group messages find no more room than there is for them, on however many channels they come, and take none from the application's own, large ones included.
+// Group messages find no more room than there is for them, on however many channels they come, and
+// take none from the application's own, large ones included.
 func TestGroupMessagesRespectMaxQueued(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const most = 200000
@@ -319,7 +324,8 @@ func TestGroupMessagesRespectMaxQueued(t *testing.T) {
 	})
 }
 
-// What group messages hold that nobody takes does not keep the application's channels from theirs; the next message to a group waits until there is room for it.
+// What group messages hold that nobody takes does not keep the application's channels from theirs;
+// the next message to a group waits until there is room for it.
 func TestGroupMessagesHaveABudget(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const mib = 1 << 20

@@ -16,7 +16,8 @@ import (
 // closed the link in an orderly way: what arrived before is still handled.
 const handlerGrace = 10 * time.Second
 
-// settle starts the channel's handlers if they may be called, messages wait for them and none runs. Call it with mu held.
+// settle starts the channel's handlers if they may be called, messages wait for them and none runs.
+// Call it with mu held.
 func (l *Link) settle(ch *inChan) {
 	if ch.busy || !l.mayHandle(ch) || ch.refused.Load() || l.quiet.Load() || len(ch.queue) == 0 {
 		return
@@ -32,7 +33,8 @@ func (l *Link) mayHandle(ch *inChan) bool {
 	return l.dispatch && !l.held || l.cfg.ServicesAtOnce && ch.kind == wire.KindService
 }
 
-// handleAll calls the channel's handler for its messages until there are none. A message counts as taken when its handler begins.
+// handleAll calls the channel's handler for its messages until there are none. A message counts as
+// taken when its handler begins.
 func (l *Link) handleAll(ch *inChan) {
 	returned := false
 	defer func() {
@@ -102,7 +104,8 @@ func (l *Link) handleAll(ch *inChan) {
 	}
 }
 
-// goOn lets another goroutine call the channel's handler when one has ended its own by runtime.Goexit, as t.FailNow does.
+// goOn lets another goroutine call the channel's handler when one has ended its own by
+// runtime.Goexit, as t.FailNow does.
 func (l *Link) goOn(ch *inChan) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -198,8 +201,8 @@ func (l *Link) call(ctx context.Context, h channel.Handler, msg *channel.Message
 	return h(ctx, l.cfg.From, msg)
 }
 
-// failed reports a handler's error to the mux's hook. Without one a panic is logged, and as unheard, if that is not empty, what
-// nobody else is told of.
+// failed reports a handler's error to the mux's hook. Without one a panic is logged, and as
+// unheard, if that is not empty, what nobody else is told of.
 func (l *Link) failed(m *inMsg, err error, unheard string) {
 	if m.ch.mux.Report(channel.ErrorEvent{Conn: l.cfg.From, Message: m.msg, Err: err}) {
 		return

@@ -15,7 +15,8 @@ import (
 	"github.com/pysock/pysock/internal/wire"
 )
 
-// What large messages took from the pool they hold until their handlers return, so that handlers together hold no more than it.
+// What large messages took from the pool they hold until their handlers return, so that handlers
+// together hold no more than it.
 func TestHandlersHoldLargeBodies(t *testing.T) {
 	const mib = 1 << 20
 	for name, concurrent := range map[string]int{"of many channels": 1, "of a concurrent channel": 8} {

@@ -12,14 +12,16 @@ type inBook struct {
 	holed atomic.Bool   // there are holes
 
 	mu sync.Mutex
-	// holes are below the mark and not taken: a link takes messages out of their order where a handler was taken away and those before wait for it still.
+	// holes are below the mark and not taken: a link takes messages out of their order where a
+	// handler was taken away and those before wait for it still.
 	holes []hole
 }
 
 // hole is the numbers from up to and without to.
 type hole struct{ from, to uint64 }
 
-// claim takes a message, once for all links of the books, that came on a link whose CHANNEL said first. missed is how many of those before first are lost.
+// claim takes a message, once for all links of the books, that came on a link whose CHANNEL said
+// first. missed is how many of those before first are lost.
 func (b *inBook) claim(number, first uint64) (missed uint64, fresh bool) {
 	if !b.holed.Load() && b.mark.CompareAndSwap(number, number+1) {
 		return 0, true
@@ -79,7 +81,8 @@ func (b *inBook) fill(number uint64) bool {
 	return false
 }
 
-// give gives the holes below a number up, because the sender does not send them again, and returns how many messages that are. Call it with mu held.
+// give gives the holes below a number up, because the sender does not send them again, and returns
+// how many messages that are. Call it with mu held.
 func (b *inBook) give(first uint64) (lost uint64) {
 	for i := 0; i < len(b.holes); {
 		h := &b.holes[i]

@@ -12,8 +12,9 @@ import (
 
 // inChan is a channel that the other side sends on.
 //
-// The reader and the goroutine that runs the handlers are at it at the same time, on different processors: what each of them changes for every message
-// lies apart from what the other does, or even reads.
+// The reader and the goroutine that runs the handlers are at it at the same time, on different
+// processors: what each of them changes for every message lies apart from what the other does, or
+// even reads.
 type inChan struct {
 	link      *Link
 	mux       *channel.Mux // of its kind; may be nil
@@ -49,7 +50,8 @@ type inChan struct {
 
 	_ cacheLine
 
-	// taken is atomic, so that taking a message needs no lock as long as nobody is to hear of it. It has the bit frozen set when nothing may be taken any more.
+	// taken is atomic, so that taking a message needs no lock as long as nobody is to hear of it.
+	// It has the bit frozen set when nothing may be taken any more.
 	taken atomic.Uint64
 	batch batch         // what the goroutine that runs the channel's handlers has taken from queue
 	limit chan struct{} // as many as may run at once; owned by the goroutine that runs them, and outlives it
@@ -86,7 +88,8 @@ type inMsg struct {
 	cost uint64
 }
 
-// Until a message that is no request is claimed its number is where the application will find how many are missed: it costs the queue no room there.
+// Until a message that is no request is claimed its number is where the application will find how
+// many are missed: it costs the queue no room there.
 func (m *inMsg) setNumber(n uint64) { m.msg.Missed = n }
 
 func (m *inMsg) number() uint64 { return m.msg.Missed }
@@ -245,8 +248,9 @@ func (ch *inChan) onFirst(h wire.Header, p []byte) error {
 	return nil
 }
 
-// begin makes a message and room for its body. Of a channel that is refused no bodies are kept: the pool does not count them. Nor are those of messages that have
-// been taken already. room is nil then. from is nil but for group channels.
+// begin makes a message and room for its body. Of a channel that is refused no bodies are kept: the
+// pool does not count them. Nor are those of messages that have been taken already. room is nil
+// then. from is nil but for group channels.
 func (ch *inChan) begin(h wire.Header, start wire.MessageStart, from *sender) (m inMsg, room []byte, err error) {
 	l := ch.link
 	m = inMsg{ch: ch, cost: uint64(start.Total) + wire.MessageOverhead}

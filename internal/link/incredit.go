@@ -13,7 +13,8 @@ const frozen = 1 << 63
 // total is what the application has taken.
 func (ch *inChan) total() uint64 { return ch.taken.Load() &^ frozen }
 
-// took counts what the application takes. It reports ok false if nothing may be taken any more, and due if the sender is to hear of it now.
+// took counts what the application takes. It reports ok false if nothing may be taken any more, and
+// due if the sender is to hear of it now.
 func (ch *inChan) took(cost uint64) (due, ok bool) {
 	taken := ch.taken.Load()
 	for {
@@ -40,9 +41,10 @@ func (ch *inChan) tookNow(cost uint64) (ok bool) {
 	return ok
 }
 
-// take takes a message for a handler. given is false if there is nothing to handle: it is credit that the sender skips, or was taken from another link with the same books.
-// open is false if nothing may be taken any more. What is beyond the guarantee of a large message stays in the pool's books until handed is called,
-// so that what handlers have in their hands is bounded too.
+// take takes a message for a handler. given is false if there is nothing to handle: it is credit
+// that the sender skips, or was taken from another link with the same books. open is false if
+// nothing may be taken any more. What is beyond the guarantee of a large message stays in the
+// pool's books until handed is called, so that what handlers have in their hands is bounded too.
 func (ch *inChan) take(m *inMsg) (given, open bool) {
 	cost, large := m.large()
 	if large {
@@ -58,8 +60,9 @@ func (ch *inChan) take(m *inMsg) (given, open bool) {
 	return given, open
 }
 
-// claim reports whether there is a message that is not taken yet, takes it, and notes what is lost before it. It follows took, so that what is counted nowhere is
-// not marked either, and is called for the messages of a channel in their order.
+// claim reports whether there is a message that is not taken yet, takes it, and notes what is lost
+// before it. It follows took, so that what is counted nowhere is not marked either, and is called
+// for the messages of a channel in their order.
 func (m *inMsg) claim() bool {
 	if m.msg == nil {
 		return false
@@ -87,7 +90,8 @@ func (ch *inChan) handed(cost uint64) {
 	l.kick()
 }
 
-// large is the cost of the message, without what was skipped behind it, and whether that is more than every channel is guaranteed.
+// large is the cost of the message, without what was skipped behind it, and whether that is more
+// than every channel is guaranteed.
 func (m *inMsg) large() (cost uint64, ok bool) {
 	if m.msg == nil {
 		return 0, false
@@ -137,7 +141,8 @@ func (ch *inChan) appendCredit(b []byte) []byte {
 	return wire.Credit{Taken: taken, Allowed: ch.window.Allowed}.Append(b, ch.id)
 }
 
-// rearm sets when to report next. A total that was taken meanwhile is not missed: whoever takes looks at reportAt after it has counted.
+// rearm sets when to report next. A total that was taken meanwhile is not missed: whoever takes
+// looks at reportAt after it has counted.
 func (ch *inChan) rearm() {
 	at := ch.window.ReportAt()
 	if ch.probe > 0 {
@@ -222,8 +227,9 @@ func (l *Link) onAnnounce(h wire.Header, p []byte) error {
 	return nil
 }
 
-// budget is what channels of a link may hold beyond what is guaranteed to each, and who waits for it. Messages to groups have one of their own: what others send, and nobody may ever take, must not
-// keep from the application what the server's sends it.
+// budget is what channels of a link may hold beyond what is guaranteed to each, and who waits for
+// it. Messages to groups have one of their own: what others send, and nobody may ever take, must
+// not keep from the application what the server's sends it.
 type budget struct {
 	pool      *flow.Pool
 	announced []*inChan // announcements that wait for the pool, first come first served; guarded by link.mu

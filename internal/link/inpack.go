@@ -14,11 +14,15 @@ const (
 	packHead  = 2       // length and encoding, before each body
 )
 
-// pack is a run of small messages of one channel and sender that wait for the channel's handler, none of them a request, with numbers one after the other. Each is there little more than
-// its body, without a pointer, and becomes a *channel.Message of its own when its turn comes: so what waits costs little room in the queue, none of the collector's time, and locks once for all of
-// them. No application sees the pack, so it is used again, and who keeps a message keeps nothing of the others.
+// pack is a run of small messages of one channel and sender that wait for the channel's handler,
+// none of them a request, with numbers one after the other. Each is there little more than its
+// body, without a pointer, and becomes a *channel.Message of its own when its turn comes: so what
+// waits costs little room in the queue, none of the collector's time, and locks once for all of
+// them. No application sees the pack, so it is used again, and who keeps a message keeps nothing of
+// the others.
 //
-// It is filled by the reader, or with link.mu held while it is in the channel's queue, and belongs to who runs the channel's handlers from then on.
+// It is filled by the reader, or with link.mu held while it is in the channel's queue, and belongs
+// to who runs the channel's handlers from then on.
 type pack struct {
 	peer   *channel.Peer
 	sender *sender // of a group channel; else nil
@@ -75,7 +79,8 @@ func (p *pack) reuse() {
 	}
 }
 
-// onSmall acts on a message that is no request and is in one frame, if the channel's messages have a handler. It is queued with those that follow it.
+// onSmall acts on a message that is no request and is in one frame, if the channel's messages have
+// a handler. It is queued with those that follow it.
 func (ch *inChan) onSmall(h wire.Header, cost uint64, body []byte, from *sender) {
 	number := ch.next
 	ch.next++
@@ -122,7 +127,8 @@ func (l *Link) deliver() {
 	}
 }
 
-// deliver is that for one channel, before something else of it that has its place behind them. Call it with link.bodies held.
+// deliver is that for one channel, before something else of it that has its place behind them. Call
+// it with link.bodies held.
 func (ch *inChan) deliver() {
 	p := ch.pack
 	if p == nil {
@@ -148,8 +154,10 @@ func (ch *inChan) deliver() {
 	}
 }
 
-// pushPack queues what is in a pack for the channel's handler. It reports whether the pack itself is in the queue, and not only what was in it: of what waits, all but the first pack are at
-// least half full, or no larger than what is in them. A message that is alone in the queue takes no pack. Call it with link.mu held.
+// pushPack queues what is in a pack for the channel's handler. It reports whether the pack itself
+// is in the queue, and not only what was in it: of what waits, all but the first pack are at least
+// half full, or no larger than what is in them. A message that is alone in the queue takes no pack.
+// Call it with link.mu held.
 func (ch *inChan) pushPack(p *pack) (kept bool) {
 	n := len(ch.queue)
 	switch {

@@ -33,7 +33,8 @@ type handled struct {
 	taken  uint64 // the channel's total then
 }
 
-// smallTraffic makes batches of frames for channel 1, most of them small messages, and says what its handler is to see. taken is the total in the end.
+// smallTraffic makes batches of frames for channel 1, most of them small messages, and says what
+// its handler is to see. taken is the total in the end.
 func smallTraffic(rnd *rand.Rand) (batches [][]byte, wants []handled, taken uint64) {
 	missed := uint64(0)
 	var batch []byte
@@ -75,7 +76,8 @@ func smallTraffic(rnd *rand.Rand) (batches [][]byte, wants []handled, taken uint
 	return append(batches, batch), wants, taken
 }
 
-// Whatever comes between small messages, and however they are cut into batches, they come to their handler one after the other, as they were sent, and each is counted when its turn comes.
+// Whatever comes between small messages, and however they are cut into batches, they come to their
+// handler one after the other, as they were sent, and each is counted when its turn comes.
 func TestSmallMessagesModel(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(3, 4))
 	for range 40 {
@@ -185,7 +187,8 @@ func waitingMemory(ch *inChan) (n int) {
 	return n
 }
 
-// What waits of small messages takes no more memory than server.Limits says, however their sender mixes them with what ends a pack.
+// What waits of small messages takes no more memory than server.Limits says, however their sender
+// mixes them with what ends a pack.
 func TestSmallMessagesHoldNoMore(t *testing.T) {
 	id := uint32(0)
 	request := func() []byte { id++; return reqFrames(1, id, 0) }
@@ -275,7 +278,8 @@ func TestSmallMessagesBeforeClose(t *testing.T) {
 	})
 }
 
-// Receive gets small messages in the order of their arrival, whatever their channels, and handlers those of theirs, also when one is there late or goes.
+// Receive gets small messages in the order of their arrival, whatever their channels, and handlers
+// those of theirs, also when one is there late or goes.
 func TestSmallMessagesForReceive(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var mux channel.Mux
@@ -357,7 +361,8 @@ func TestSmallMessageAllocations(t *testing.T) {
 	require.LessOrEqual(t, allocs, n*1.1)
 }
 
-// TestReceiveAfterAHandlerIsGone: messages come to Receive in the order of their arrival from the first on that has no handler any more.
+// TestReceiveAfterAHandlerIsGone: messages come to Receive in the order of their arrival from the
+// first on that has no handler any more.
 func TestReceiveAfterAHandlerIsGone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var mux channel.Mux

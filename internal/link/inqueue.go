@@ -9,7 +9,8 @@ import (
 	"github.com/pysock/pysock/internal/wire"
 )
 
-// queued is what waits in a channel's queue: a message, credit that the sender skips, or a pack of messages, with what is skipped behind them as its cost.
+// queued is what waits in a channel's queue: a message, credit that the sender skips, or a pack of
+// messages, with what is skipped behind them as its cost.
 type queued struct {
 	msg  *channel.Message
 	req  *inRequest
@@ -19,9 +20,10 @@ type queued struct {
 
 func (m *inMsg) queued() queued { return queued{msg: m.msg, req: m.req, cost: m.cost} }
 
-// A channel's queue that a burst has made long comes from a store that all links share, and goes back there: a burst should not allocate,
-// and a channel that is idle should hold little.
-// The second length is for as many empty messages as every channel is guaranteed, so that these cost no more than they must; the longest is for as many as a channel may be ahead with.
+// A channel's queue that a burst has made long comes from a store that all links share, and goes
+// back there: a burst should not allocate, and a channel that is idle should hold little. The
+// second length is for as many empty messages as every channel is guaranteed, so that these cost no
+// more than they must; the longest is for as many as a channel may be ahead with.
 const (
 	shortQueue      = 32
 	longQueue       = 1024

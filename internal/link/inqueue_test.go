@@ -36,7 +36,8 @@ func TestIdleChannelHoldsLittle(t *testing.T) {
 	})
 }
 
-// What every channel is guaranteed of empty messages, which cost it the most, takes the room of so many and not of the longest queue.
+// What every channel is guaranteed of empty messages, which cost it the most, takes the room of so
+// many and not of the longest queue.
 func TestGuaranteedMessagesHoldNoMore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var mux channel.Mux

@@ -7,8 +7,9 @@ import (
 	"github.com/pysock/pysock/internal/wire"
 )
 
-// Kick ends the link with a reason and at once: what was queued is dropped, streams and relays through the link end now, and nothing that still
-// comes is acted on. Only the reason itself is still written, for at most wire.CloseTimeout. It does not wait.
+// Kick ends the link with a reason and at once: what was queued is dropped, streams and relays
+// through the link end now, and nothing that still comes is acted on. Only the reason itself is
+// still written, for at most wire.CloseTimeout. It does not wait.
 func (l *Link) Kick(code channel.Code, text string) {
 	l.mu.Lock()
 	if l.state != stateOpen {

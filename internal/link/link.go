@@ -30,20 +30,25 @@ type Config struct {
 	// Mux has the handlers; nil for none.
 	Mux *channel.Mux
 
-	// Services has the handlers of service channels, which Receive never gets. It is complete before the link begins; nil if the other side has none to ask.
+	// Services has the handlers of service channels, which Receive never gets. It is complete
+	// before the link begins; nil if the other side has none to ask.
 	Services *channel.Mux
 
-	// ServicesAtOnce has the handlers of services called without Run, and also while those of the application wait for handlers of an older link: a service that only notes what it is told stands in nobody's way.
+	// ServicesAtOnce has the handlers of services called without Run, and also while those of the
+	// application wait for handlers of an older link: a service that only notes what it is told
+	// stands in nobody's way.
 	ServicesAtOnce bool
 
-	// GroupMessages is set where the other side is a server, whose word is taken for who sent a message to a group. Else a group channel is a protocol error.
+	// GroupMessages is set where the other side is a server, whose word is taken for who sent a
+	// message to a group. Else a group channel is a protocol error.
 	GroupMessages bool
 
 	// Listeners take the streams that the other side opens; nil for none.
 	Listeners *Listeners
 
-	// OpenPipe takes the pipes that the other side opens; nil if it may not. It is called by the reader and must not block.
-	// It must hand the stream to Relay before it returns, or Accept or Reject it then or later.
+	// OpenPipe takes the pipes that the other side opens; nil if it may not. It is called by the
+	// reader and must not block. It must hand the stream to Relay before it returns, or Accept or
+	// Reject it then or later.
 	OpenPipe func(s *Stream, open wire.PipeOpen)
 
 	// MaxMessage is the largest message cost accepted, 0 for wire.DefaultMaxMessage.
@@ -52,13 +57,15 @@ type Config struct {
 	// PeerMaxMessage is the largest message cost that the other side accepts, as it said in its hello or welcome.
 	PeerMaxMessage uint32
 
-	// MaxChannels is how many channels the other side may use for its application, 0 for 256. It may use wire.MaxGroupChannels for group messages beside these.
+	// MaxChannels is how many channels the other side may use for its application, 0 for 256. It
+	// may use wire.MaxGroupChannels for group messages beside these.
 	MaxChannels int
 
 	// MaxServices is how many service channels it may use beside both, 0 for 16.
 	MaxServices int
 
-	// MaxQueued is how many bytes may wait to be written before Send and Write wait too, 0 for 1 MiB. One message or write may go over it.
+	// MaxQueued is how many bytes may wait to be written before Send and Write wait too, 0 for 1
+	// MiB. One message or write may go over it.
 	MaxQueued int
 
 	// MaxStreams is how many streams the other side may have open at once, 0 for 256.
@@ -128,8 +135,8 @@ type Link struct {
 	ctx    context.Context // done when the link is
 	cancel context.CancelCauseFunc
 
-	// handlers is what handlers of plain messages get as their ctx. After an orderly close by the other side it lives until
-	// what arrived has been handled.
+	// handlers is what handlers of plain messages get as their ctx. After an orderly close by the
+	// other side it lives until what arrived has been handled.
 	handlers       context.Context
 	cancelHandlers context.CancelCauseFunc
 
@@ -219,8 +226,9 @@ const (
 	stateDead
 )
 
-// New makes a link over conn and starts its reader. conn belongs to the link from now on. Nothing is dispatched before Run or Receive. An older link with
-// the same Books ends, as these say; New does not wait for it and writes nothing.
+// New makes a link over conn and starts its reader. conn belongs to the link from now on. Nothing
+// is dispatched before Run or Receive. An older link with the same Books ends, as these say; New
+// does not wait for it and writes nothing.
 func New(conn net.Conn, cfg *Config) *Link {
 	l := &Link{
 		cfg:      cfg.withDefaults(),
@@ -270,8 +278,9 @@ func (l *Link) Wait() {
 // Peer says who is at the other end, as SetPeer has said last.
 func (l *Link) Peer() *channel.Peer { return l.peer.Load() }
 
-// SetPeer says who is at the other end from now on: in messages and answers that come, in Peer, and in what is logged. It does not wait and takes no lock. The link keeps p,
-// which must not change any more; the key is the one that was proven.
+// SetPeer says who is at the other end from now on: in messages and answers that come, in Peer, and
+// in what is logged. It does not wait and takes no lock. The link keeps p, which must not change
+// any more; the key is the one that was proven.
 func (l *Link) SetPeer(p *channel.Peer) { l.peer.Store(p) }
 
 // failure is why the link cannot be used, for who sends messages; call it with mu held.
@@ -282,7 +291,8 @@ func (l *Link) failure() error {
 	return l.err
 }
 
-// gone is why the link cannot be used, for all others: what became of messages is not their business. Call it with mu held.
+// gone is why the link cannot be used, for all others: what became of messages is not their
+// business. Call it with mu held.
 func (l *Link) gone() error {
 	if l.end == nil {
 		return channel.ErrClosed

@@ -20,7 +20,8 @@ type Addr struct {
 // Network is "pysock".
 func (Addr) Network() string { return "pysock" }
 
-// String gives the stream's name, with the peer's before it. Both are such as the protocol allows: they hold no control characters.
+// String gives the stream's name, with the peer's before it. Both are such as the protocol allows:
+// they hold no control characters.
 func (a Addr) String() string {
 	if a.Peer == "" {
 		return a.Stream

@@ -2,8 +2,8 @@ package link
 
 import "github.com/pysock/pysock/internal/wire"
 
-// notices are the control frames that a stream, or an end of a relayed one, has to send. They are state and not a queue: each is told
-// once, as it then is. The link's mu guards them.
+// notices are the control frames that a stream, or an end of a relayed one, has to send. They are
+// state and not a queue: each is told once, as it then is. The link's mu guards them.
 type notices struct {
 	due       bool                             // on the list of controllers
 	opening   func(b []byte, id uint32) []byte // makes the OPEN frame; nil when that was sent, or the other side opened
@@ -13,7 +13,8 @@ type notices struct {
 	stop      *wire.Reason // to tell
 }
 
-// append appends what is due for the stream id, whose other direction has ended if recvDone is set. allowed is for WINDOW.
+// append appends what is due for the stream id, whose other direction has ended if recvDone is set.
+// allowed is for WINDOW.
 func (n *notices) append(b []byte, id uint32, recvDone bool, allowed uint64) []byte {
 	if n.opening != nil {
 		b = n.opening(b, id)

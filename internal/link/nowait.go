@@ -1,7 +1,8 @@
 package link
 
-// A promptConn is a recordConn that can do without waiting: secure.Conn over a socket, and resume.Conn over that. So who reads one connection
-// can write what that has brought about, on this link and on others, and need not wake another goroutine for it.
+// A promptConn is a recordConn that can do without waiting: secure.Conn over a socket, and
+// resume.Conn over that. So who reads one connection can write what that has brought about, on this
+// link and on others, and need not wake another goroutine for it.
 type promptConn interface {
 	recordConn
 	// NoWait reports whether it can.
@@ -37,15 +38,18 @@ func (l *Link) usePrompt() {
 	}
 }
 
-// maxNow is how many batches who writes without waiting writes, so that others who bring more cannot keep it at that: what one record has brought is two at most.
+// maxNow is how many batches who writes without waiting writes, so that others who bring more
+// cannot keep it at that: what one record has brought is two at most.
 const maxNow = 3
 
-// writeNow writes what is due, if nobody else writes, and it can be done without waiting. What the connection does not take at once, and what is still due after
-// maxNow batches, is left to a writer. It must not be called with a lock held.
+// writeNow writes what is due, if nobody else writes, and it can be done without waiting. What the
+// connection does not take at once, and what is still due after maxNow batches, is left to a
+// writer. It must not be called with a lock held.
 func (l *Link) writeNow() { l.tryWrite(false) }
 
-// writeNested is writeNow for who is at writing another link, whose data has made room here, of one batch. It goes no further: what it makes room for itself is left to
-// writers, so that nobody writes one link after another.
+// writeNested is writeNow for who is at writing another link, whose data has made room here, of one
+// batch. It goes no further: what it makes room for itself is left to writers, so that nobody
+// writes one link after another.
 func (l *Link) writeNested() { l.tryWrite(true) }
 
 func (l *Link) tryWrite(nested bool) {
@@ -75,7 +79,8 @@ func (l *Link) tryWrite(nested bool) {
 	go l.writer() // stops when nothing is left that may be written
 }
 
-// tryBatch writes one batch, and reports false if a writer has to see to it. It is the writer's own step, by who has set writing.
+// tryBatch writes one batch, and reports false if a writer has to see to it. It is the writer's own
+// step, by who has set writing.
 func (l *Link) tryBatch(nested bool) bool {
 	buf := l.newBatch()
 	l.mu.Lock()

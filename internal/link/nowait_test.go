@@ -133,7 +133,8 @@ func TestRelayWithoutWaiting(t *testing.T) {
 	}
 }
 
-// TestAskerAndAnswererWrite: a request and its answer are written by who makes them, and what the other side's reader brings about by that.
+// TestAskerAndAnswererWrite: a request and its answer are written by who makes them, and what the
+// other side's reader brings about by that.
 func TestAskerAndAnswererWrite(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ca, cb := memnet.Pipe(memnet.Config{})
@@ -175,7 +176,8 @@ func TestManyRequestsAtOnce(t *testing.T) {
 	})
 }
 
-// TestNobodyWaitsForASlowOne: who brings frames for a link whose connection takes nothing more is not held up by it, and the rest is written when it does.
+// TestNobodyWaitsForASlowOne: who brings frames for a link whose connection takes nothing more is
+// not held up by it, and the rest is written when it does.
 func TestNobodyWaitsForASlowOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		hub := newHub(t)
@@ -246,7 +248,8 @@ func TestWritesGoOnWhileAPipeIsOpened(t *testing.T) {
 	})
 }
 
-// TestWhatCameBeforeAPipeIsOpened: what was read before the opening of a pipe does not wait for the decision about it: messages, and what is relayed.
+// TestWhatCameBeforeAPipeIsOpened: what was read before the opening of a pipe does not wait for the
+// decision about it: messages, and what is relayed.
 func TestWhatCameBeforeAPipeIsOpened(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var mux channel.Mux

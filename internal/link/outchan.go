@@ -61,7 +61,8 @@ func (ch *outChan) isRefused() bool {
 	}
 }
 
-// refusal is the error of a refused channel, nil if it is not refused. Who gets it is told by it that what was sent on the channel is lost. Call it with mu held.
+// refusal is the error of a refused channel, nil if it is not refused. Who gets it is told by it
+// that what was sent on the channel is lost. Call it with mu held.
 func (l *Link) refusal(ch *outChan) error {
 	if !ch.isRefused() || !l.owns && !ch.seen {
 		return nil // or the link's end tells of the messages, and they may be sent again
@@ -196,7 +197,8 @@ func (l *Link) awaitTurn(ch *outChan, at uint64) error {
 	return nil
 }
 
-// moved gives credit back if it is time to, and lets those go on that wait for their turn, after pushed has moved. Call it with mu held.
+// moved gives credit back if it is time to, and lets those go on that wait for their turn, after
+// pushed has moved. Call it with mu held.
 func (l *Link) moved(ch *outChan) {
 	if ch.skip > 0 && ch.pushed == ch.skipAt {
 		if l.state == stateOpen && !ch.isRefused() {

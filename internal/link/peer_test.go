@@ -13,7 +13,8 @@ import (
 	"github.com/pysock/pysock/channel"
 )
 
-// Who has another name now has it in what comes from now on, in answers and in the log; what came before keeps the name it came with.
+// Who has another name now has it in what comes from now on, in answers and in the log; what came
+// before keeps the name it came with.
 func TestSetPeer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
@@ -49,7 +50,8 @@ func handling(name string) *channel.Mux {
 	return &mux
 }
 
-// The hook hears of every error of a handler, also of such that an asker is told of, and of panics; then nothing is logged.
+// The hook hears of every error of a handler, also of such that an asker is told of, and of panics;
+// then nothing is logged.
 func TestErrorsAreReported(t *testing.T) {
 	fails := errors.New("it does")
 	for name, c := range map[string]struct {

@@ -16,8 +16,8 @@ type pings struct {
 	waiting chan struct{} // closed when the answer has come; nil while there is none under way
 }
 
-// Ping measures the time that a frame takes to the other side's link and back. It does not ask the application there. It
-// stops at the end of ctx or of the link.
+// Ping measures the time that a frame takes to the other side's link and back. It does not ask the
+// application there. It stops at the end of ctx or of the link.
 func (l *Link) Ping(ctx context.Context) (time.Duration, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -37,7 +37,8 @@ func (l *Link) Ping(ctx context.Context) (time.Duration, error) {
 	return p.took, nil
 }
 
-// ungapped is err, but for a call that sends no message: if err is the link's end it tells of that alone, and not what became of messages. Call it with mu held.
+// ungapped is err, but for a call that sends no message: if err is the link's end it tells of that
+// alone, and not what became of messages. Call it with mu held.
 func (l *Link) ungapped(err error) error {
 	if gap, ok := err.(*channel.GapError); ok && (gap == l.err || gap == context.Cause(l.ctx)) {
 		return gap.Err

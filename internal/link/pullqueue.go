@@ -1,7 +1,8 @@
 package link
 
-// pullQueue holds, in the order of their arrival, the messages that Receive returns. A message is found by its channel as well: those of a channel are linked.
-// Positions are counted from the beginning and never go back.
+// pullQueue holds, in the order of their arrival, the messages that Receive returns. A message is
+// found by its channel as well: those of a channel are linked. Positions are counted from the
+// beginning and never go back.
 type pullQueue struct {
 	q      []pulledMsg
 	head   int
@@ -100,7 +101,8 @@ func (p *pullQueue) shrink() {
 	}
 }
 
-// compact closes the places of messages that were taken out of their turn, when they are more than those that wait: else a message that nobody wants would have the queue grow without end.
+// compact closes the places of messages that were taken out of their turn, when they are more than
+// those that wait: else a message that nobody wants would have the queue grow without end.
 func (p *pullQueue) compact() {
 	if waiting := len(p.q) - p.head - p.gone; p.gone > 64 && p.gone > waiting {
 		for _, m := range p.take() {

@@ -134,8 +134,8 @@ func (l *Link) hears(t wire.Type) bool {
 	return !l.rd.closed && (!l.deaf.Load() || t == wire.TypeClose || t == wire.TypeProgress)
 }
 
-// afterBatch lets go what the frames just read have brought about, on the links that they were relayed to and then here: what others have taken makes
-// room that the other side is told of.
+// afterBatch lets go what the frames just read have brought about, on the links that they were
+// relayed to and then here: what others have taken makes room that the other side is told of.
 func (l *Link) afterBatch() {
 	l.rd.settled = l.rd.total
 	for i, t := range l.rd.touched {

@@ -37,7 +37,8 @@ func (l *Link) wakeReceivers() {
 	l.receivers = nil
 }
 
-// Pull lets messages of channels that have no handler wait for Receive from now on, and those of channels that have one go there, as Receive does.
+// Pull lets messages of channels that have no handler wait for Receive from now on, and those of
+// channels that have one go there, as Receive does.
 func (l *Link) Pull() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -48,10 +49,13 @@ func (l *Link) Pull() {
 	}
 }
 
-// Receive waits for the next message of a channel that has no handler, and of one of these channels, if any are named; those of channels that have a handler go there from now on, as
-// after Run. What waits on others delays nobody: each channel has credit of its own. Of several that wait for the same channel one gets the message, and no two the same.
+// Receive waits for the next message of a channel that has no handler, and of one of these
+// channels, if any are named; those of channels that have a handler go there from now on, as after
+// Run. What waits on others delays nobody: each channel has credit of its own. Of several that wait
+// for the same channel one gets the message, and no two the same.
 //
-// After the other side has closed, or the connection was lost, it first returns what had arrived; after a Close of this side it returns channel.ErrClosed.
+// After the other side has closed, or the connection was lost, it first returns what had arrived;
+// after a Close of this side it returns channel.ErrClosed.
 func (l *Link) Receive(ctx context.Context, channels ...string) (*channel.Message, error) {
 	l.Pull()
 	l.mu.Lock()

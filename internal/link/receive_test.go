@@ -52,7 +52,8 @@ func TestReceiveOfSomeChannels(t *testing.T) {
 	})
 }
 
-// Several that receive different channels at once get all of theirs in order, whatever waits on a channel that nobody wants, and has used its credit up.
+// Several that receive different channels at once get all of theirs in order, whatever waits on a
+// channel that nobody wants, and has used its credit up.
 func TestReceiversDoNotStarve(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := pair(t, nil, nil)

@@ -1,12 +1,13 @@
 package link
 
-// A recordConn is a connection that carries records, and lets the link make and read
-// them in place: secure.Conn, and resume.Conn over it. It saves two copies of every byte. Any other net.Conn does as well.
+// A recordConn is a connection that carries records, and lets the link make and read them in place:
+// secure.Conn, and resume.Conn over it. It saves two copies of every byte. Any other net.Conn does
+// as well.
 type recordConn interface {
 	// ReadRecord returns the content of the next record; it is valid until the next call.
 	ReadRecord() ([]byte, error)
-	// WriteRecord writes b as one record: b begins with room for what goes before the content, has capacity for what goes
-	// after it, and is overwritten.
+	// WriteRecord writes b as one record: b begins with room for what goes before the content, has
+	// capacity for what goes after it, and is overwritten.
 	WriteRecord(b []byte) (int, error)
 	// RecordRoom is how many bytes go before the content and after it.
 	RecordRoom() (before, after int)
@@ -19,7 +20,8 @@ type lender interface {
 	Lend() *[]byte
 	// TakeBack takes one back that is not needed.
 	TakeBack(b *[]byte)
-	// WriteLent is WriteRecord for the first n bytes of a buffer that was lent, which is not the caller's any more then.
+	// WriteLent is WriteRecord for the first n bytes of a buffer that was lent, which is not the
+	// caller's any more then.
 	WriteLent(b *[]byte, n int) error
 }
 
@@ -69,8 +71,8 @@ func (l *Link) writeBatch(buf *[]byte, b []byte) (err error) {
 	return err
 }
 
-// readRecords is readFrames for a recordConn. Frames are acted on where they lie; one that goes on in the next record, which our own writer never makes, is put
-// together in a buffer.
+// readRecords is readFrames for a recordConn. Frames are acted on where they lie; one that goes on
+// in the next record, which our own writer never makes, is put together in a buffer.
 func (l *Link) readRecords() error {
 	var split *[]byte
 	defer func() {
@@ -117,8 +119,8 @@ func (l *Link) readRecords() error {
 	}
 }
 
-// nextRecord reads a record. Before it waits for one, or when the frames read since it last did are as much as may be written at once, what they have brought
-// about is written.
+// nextRecord reads a record. Before it waits for one, or when the frames read since it last did are
+// as much as may be written at once, what they have brought about is written.
 func (l *Link) nextRecord() ([]byte, error) {
 	if l.prompt != nil && l.rd.total-l.rd.settled < maxBatch {
 		if record, err := l.prompt.TryReadRecord(); len(record) > 0 || err != nil {

@@ -7,12 +7,12 @@ import (
 	"github.com/pysock/pysock/internal/wire"
 )
 
-// relayEnd is one of the two ends of a stream that this process passes on without reading it. What comes in at one end goes out at the other;
-// frames keep their kind and change their id. Both directions' credit is the far sides' own, but held back so that
-// at most a window waits here.
+// relayEnd is one of the two ends of a stream that this process passes on without reading it. What
+// comes in at one end goes out at the other; frames keep their kind and change their id. Both
+// directions' credit is the far sides' own, but held back so that at most a window waits here.
 //
-// The locks of the two links are never held together: an event is counted at the end where it happens under that link's mu, and
-// then told to the other end under the other's.
+// The locks of the two links are never held together: an event is counted at the end where it
+// happens under that link's mu, and then told to the other end under the other's.
 type relayEnd struct {
 	link   *Link
 	id     uint32
@@ -42,17 +42,20 @@ type relayEnd struct {
 
 // RelayEvents are called as a relayed stream goes on, each once. They must not wait or call a link.
 type RelayEvents struct {
-	// Here is called when the stream has ended on the link that it was opened on, and There when it has on the other, which may be earlier or much later: each depends on
-	// what its own far side does.
+	// Here is called when the stream has ended on the link that it was opened on, and There when it
+	// has on the other, which may be earlier or much later: each depends on what its own far side
+	// does.
 	Here, There func()
 
-	// Answered is called when the far side of the other link has accepted the stream or ended its direction, or the other link has ended. As long as it was not called There waits for
-	// somebody who may not even know of the stream.
+	// Answered is called when the far side of the other link has accepted the stream or ended its
+	// direction, or the other link has ended. As long as it was not called There waits for somebody
+	// who may not even know of the stream.
 	Answered func()
 }
 
-// Relay connects a stream that the other side has just opened to a new one on another link. It must be called within Config.OpenPipe. The relay holds
-// at most window bytes of each direction. The events are called if it succeeds, and may be before it returns.
+// Relay connects a stream that the other side has just opened to a new one on another link. It must
+// be called within Config.OpenPipe. The relay holds at most window bytes of each direction. The
+// events are called if it succeeds, and may be before it returns.
 func Relay(s *Stream, to *Link, open wire.PipeOpen, window int, on RelayEvents) error {
 	l := s.link
 	a := newRelayEnd(l, on.Here, window)
@@ -101,7 +104,8 @@ func (e *relayEnd) heard() {
 	}
 }
 
-// tell puts the end on its link's list of those that have something to tell; one that is finished has nothing any more. Call it with link.mu held.
+// tell puts the end on its link's list of those that have something to tell; one that is finished
+// has nothing any more. Call it with link.mu held.
 func (e *relayEnd) tell() {
 	if !e.due && !e.gone && e.link.state == stateOpen {
 		e.due = true
@@ -159,7 +163,8 @@ func (e *relayEnd) abandon(r wire.Reason) {
 	e.finish()
 }
 
-// finish forgets the stream on this link when both directions have ended and the far side has been written all about it. Call it with link.mu held.
+// finish forgets the stream on this link when both directions have ended and the far side has been
+// written all about it. Call it with link.mu held.
 func (e *relayEnd) finish() {
 	if e.sendDone && e.recvDone && !e.due && e.lane.q.size == 0 && !e.gone {
 		e.gone = true

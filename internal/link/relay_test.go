@@ -305,7 +305,8 @@ func TestRelayFlood(t *testing.T) {
 	})
 }
 
-// A window that is passed on in part is passed on in whole when the rest is little: who allowed it waits for it to be used.
+// A window that is passed on in part is passed on in whole when the rest is little: who allowed it
+// waits for it to be used.
 func TestRelayPassesTheLastOfAWindow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHub(t)

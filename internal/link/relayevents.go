@@ -21,8 +21,8 @@ func (e *relayEnd) onData(p []byte) error {
 	return nil
 }
 
-// onAccept passes ACCEPT on. Only the side that did not open may accept, once; what else it says is not let through, because the opener would
-// blame this link for it.
+// onAccept passes ACCEPT on. Only the side that did not open may accept, once; what else it says is
+// not let through, because the opener would blame this link for it.
 func (e *relayEnd) onAccept() error {
 	if e.link.remoteStream(e.id) || e.accepted || e.ended {
 		return violated("ACCEPT is not expected")
@@ -72,8 +72,9 @@ func (e *relayEnd) receivedEnd() bool {
 	return true
 }
 
-// onStop answers STOP with RESET at once: what waits for the far side need not wait for its credit, and the stream can end here also if
-// the other end's far side never ends its direction. What still comes from there is dropped.
+// onStop answers STOP with RESET at once: what waits for the far side need not wait for its credit,
+// and the stream can end here also if the other end's far side never ends its direction. What still
+// comes from there is dropped.
 func (e *relayEnd) onStop(r wire.Reason) error {
 	e.link.mu.Lock()
 	if e.lane.q.size > 0 {

@@ -2,11 +2,12 @@ package link
 
 import "time"
 
-// reportDelay is how long a sender may not have heard of a message that was taken. When half of the window is taken, or somebody asks, it
-// hears at once.
+// reportDelay is how long a sender may not have heard of a message that was taken. When half of the
+// window is taken, or somebody asks, it hears at once.
 const reportDelay = 100 * time.Millisecond
 
-// reportSoon sees to it that the senders hear within reportDelay of what was taken, so that little is in doubt when the connection is lost. It takes no lock.
+// reportSoon sees to it that the senders hear within reportDelay of what was taken, so that little
+// is in doubt when the connection is lost. It takes no lock.
 func (l *Link) reportSoon() {
 	if !l.reporting.Load() && l.reporting.CompareAndSwap(false, true) {
 		time.AfterFunc(reportDelay, l.reportTaken)

@@ -8,7 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestReportSoon: a sender of a little now and then hears of it all the same, and once for all that was taken meanwhile.
+// TestReportSoon: a sender of a little now and then hears of it all the same, and once for all that
+// was taken meanwhile.
 func TestReportSoon(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, r := against(t, nil)

@@ -33,13 +33,15 @@ type outRequest struct {
 	err    error
 }
 
-// Request sends a request and waits for its one answer. The error is an *channel.Error if the answer is one; when ctx ends, the other
-// side is told, and the error is ctx's cause; when the link ends, the error is why.
+// Request sends a request and waits for its one answer. The error is an *channel.Error if the
+// answer is one; when ctx ends, the other side is told, and the error is ctx's cause; when the link
+// ends, the error is why.
 func (l *Link) Request(ctx context.Context, name string, enc channel.Encoding, body []byte) (*channel.Message, error) {
 	return l.request(ctx, wire.KindApplication, name, enc, body)
 }
 
-// RequestService is Request on a service channel, with a CBOR body: it asks the other side itself and not its application.
+// RequestService is Request on a service channel, with a CBOR body: it asks the other side itself
+// and not its application.
 func (l *Link) RequestService(ctx context.Context, name string, body []byte) (*channel.Message, error) {
 	return l.request(ctx, wire.KindService, name, channel.CBOR, body)
 }
@@ -124,8 +126,9 @@ func (l *Link) forgetRequest(r *outRequest) {
 	}
 }
 
-// cancelRequest tells the other side that nobody waits for the answer any more. It reports false if the answer is there. CANCEL goes the way
-// of the request: ahead of it, it would be one for no request.
+// cancelRequest tells the other side that nobody waits for the answer any more. It reports false if
+// the answer is there. CANCEL goes the way of the request: ahead of it, it would be one for no
+// request.
 func (l *Link) cancelRequest(r *outRequest, kind wire.Kind, name string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -8,10 +8,12 @@ import (
 	"github.com/pysock/pysock/internal/wire"
 )
 
-// Resend sends what the books kept and what the other application is not known to have taken, with the numbers that it had. It is called first on a link whose
-// books keep messages, and not twice at once; until it has sent what there is of a channel, other messages of that channel wait. It waits for credit as Send does, on each channel by
-// itself, not for what it sends to be taken. The error is ctx's cause, why the link ended, or that the other side takes no such message any more; that a channel was refused is told
-// to the next who sends on it.
+// Resend sends what the books kept and what the other application is not known to have taken, with
+// the numbers that it had. It is called first on a link whose books keep messages, and not twice at
+// once; until it has sent what there is of a channel, other messages of that channel wait. It waits
+// for credit as Send does, on each channel by itself, not for what it sends to be taken. The error
+// is ctx's cause, why the link ended, or that the other side takes no such message any more; that a
+// channel was refused is told to the next who sends on it.
 func (l *Link) Resend(ctx context.Context) error {
 	l.mu.Lock()
 	var gated []*outChan

@@ -8,7 +8,8 @@ import (
 // that every turn makes progress.
 const quantum = wire.HeaderSize + wire.MaxPayload
 
-// yield is by how much less what others have the link send gets while much of what its own application sends waits: not nothing, so that it does not stand still behind a bulk.
+// yield is by how much less what others have the link send gets while much of what its own
+// application sends waits: not nothing, so that it does not stand still behind a bulk.
 const yield = 16
 
 // A lane is what takes turns: the messages of a channel, the answers to one, the data of a stream.
@@ -57,9 +58,11 @@ func (s *sched) idle() bool { return s.head == nil && len(s.control) == 0 }
 // own is how many bytes wait that are neither relayed nor foreign.
 func (s *sched) own() int { return s.queued - s.relayed - s.foreign }
 
-// full reports whether who wants to queue on the lane has to wait. What is relayed does not count, because it does not wait itself and
-// would keep everybody else out. What is foreign counts for itself: others must not make the link's application wait, whose patience with the other side may end. Something small of the
-// application's goes onto an empty lane in any case: it waits for its turn there, and not for those who fill the queue.
+// full reports whether who wants to queue on the lane has to wait. What is relayed does not count,
+// because it does not wait itself and would keep everybody else out. What is foreign counts for
+// itself: others must not make the link's application wait, whose patience with the other side may
+// end. Something small of the application's goes onto an empty lane in any case: it waits for its
+// turn there, and not for those who fill the queue.
 func (s *sched) full(f *lane, n int) bool {
 	if f.foreign {
 		return s.foreign >= s.most
@@ -67,8 +70,9 @@ func (s *sched) full(f *lane, n int) bool {
 	return s.own() >= s.most && (f.q.size > 0 || n > smallBody)
 }
 
-// turnOf is how many bytes a lane may send in its turn. Those of foreign lanes are parts of one turn, and of much less while the application's own wait: what goes out for it must not be
-// for others to choose. A part may be smaller than a frame, which then goes out in a later turn.
+// turnOf is how many bytes a lane may send in its turn. Those of foreign lanes are parts of one
+// turn, and of much less while the application's own wait: what goes out for it must not be for
+// others to choose. A part may be smaller than a frame, which then goes out in a later turn.
 func (s *sched) turnOf(f *lane) int {
 	if !f.foreign {
 		return quantum

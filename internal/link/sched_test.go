@@ -98,7 +98,8 @@ func TestForeignBytesTakeNoRoom(t *testing.T) {
 	require.Zero(t, s.own())
 }
 
-// All that is foreign together has the turn of one lane, and a small part of it while much of the application's own waits, but something in any case.
+// All that is foreign together has the turn of one lane, and a small part of it while much of the
+// application's own waits, but something in any case.
 func TestForeignTurns(t *testing.T) {
 	for name, c := range map[string]struct {
 		own         int // bytes that wait all the time

@@ -12,8 +12,10 @@ import (
 // largeBody is from where on a body is cut into frames without the lock.
 const largeBody = 4 * wire.MaxPayload
 
-// Send queues a message, of which it keeps no part unless the books keep what is not taken. It waits for credit and for room in the queue, not for the network. The error is an
-// *channel.Error for a message that is too large or a channel that was refused, ctx's cause, or why the link ended; then nothing was queued.
+// Send queues a message, of which it keeps no part unless the books keep what is not taken. It
+// waits for credit and for room in the queue, not for the network. The error is an *channel.Error
+// for a message that is too large or a channel that was refused, ctx's cause, or why the link
+// ended; then nothing was queued.
 func (l *Link) Send(ctx context.Context, name string, enc channel.Encoding, body []byte) error {
 	if err := checkEncoding(enc); err != nil {
 		return err
@@ -66,8 +68,9 @@ func (l *Link) send(ctx context.Context, kind wire.Kind, name string, m *outMsg)
 	return l.transmit(ctx, ch, m)
 }
 
-// transmit reserves the message's whole credit, of which it uses no more than flow.Ahead says, and queues its frames, so that a message that was begun
-// is never cut. Call it with mu held; it lets go of it while it waits.
+// transmit reserves the message's whole credit, of which it uses no more than flow.Ahead says, and
+// queues its frames, so that a message that was begun is never cut. Call it with mu held; it lets
+// go of it while it waits.
 func (l *Link) transmit(ctx context.Context, ch *outChan, m *outMsg) error {
 	cost := m.cost()
 	if err := l.awaitRoom(ctx, &ch.lane, len(m.body)); err != nil {
@@ -88,7 +91,8 @@ func (l *Link) transmit(ctx context.Context, ch *outChan, m *outMsg) error {
 	return l.queueReserved(ch, m, at, waited)
 }
 
-// queueReserved queues a message whose credit is reserved behind the total at, when its turn comes. Call it with mu held.
+// queueReserved queues a message whose credit is reserved behind the total at, when its turn comes.
+// Call it with mu held.
 func (l *Link) queueReserved(ch *outChan, m *outMsg, at uint64, waited bool) error {
 	cost := m.cost()
 	if err := l.awaitTurn(ch, at); err != nil {
@@ -142,7 +146,8 @@ func (l *Link) queueReserved(ch *outChan, m *outMsg, at uint64, waited bool) err
 	return nil
 }
 
-// keep copies the body of a message that the books keep, a large one without the lock. Call it with mu held; it fails if the link ends while it lets go of that.
+// keep copies the body of a message that the books keep, a large one without the lock. Call it with
+// mu held; it fails if the link ends while it lets go of that.
 func (l *Link) keep(body []byte) ([]byte, error) {
 	if len(body) <= largeBody {
 		return append([]byte{}, body...), nil // not nil, also if there is nothing in it
@@ -156,8 +161,9 @@ func (l *Link) keep(body []byte) ([]byte, error) {
 	return kept, nil
 }
 
-// queueBody cuts a body of n bytes into frames on the lane, a large one without the lock. Its bytes count as queued
-// from the start, so that others do not use the same room meanwhile. Call it with mu held; it fails if the link ends while it lets go of that.
+// queueBody cuts a body of n bytes into frames on the lane, a large one without the lock. Its bytes
+// count as queued from the start, so that others do not use the same room meanwhile. Call it with
+// mu held; it fails if the link ends while it lets go of that.
 func (l *Link) queueBody(f *lane, c *wire.Cutter, n int) error {
 	if n <= largeBody {
 		l.sched.pushAll(f, c)
@@ -238,7 +244,8 @@ func (l *Link) await(ctx context.Context, c <-chan struct{}) error {
 	}
 }
 
-// awaitCredit queues for credit and reserves it, behind the total that it returns. Call it with mu held; it lets go of it while it waits.
+// awaitCredit queues for credit and reserves it, behind the total that it returns. Call it with mu
+// held; it lets go of it while it waits.
 func (l *Link) awaitCredit(ctx context.Context, ch *outChan, cost uint64) (at uint64, err error) {
 	w := ch.credit.Wait(cost)
 	l.ask(ch)
@@ -264,8 +271,9 @@ func (l *Link) awaitCredit(ctx context.Context, ch *outChan, cost uint64) (at ui
 	return w.At(), nil
 }
 
-// ask tells the receiver what the message that is first in the channel's queue needs: by announcing it if it is large, and else by asking to
-// hear as soon as everything before it has been taken. Call it with mu held.
+// ask tells the receiver what the message that is first in the channel's queue needs: by announcing
+// it if it is large, and else by asking to hear as soon as everything before it has been taken.
+// Call it with mu held.
 func (l *Link) ask(ch *outChan) {
 	if l.state != stateOpen || ch.isRefused() {
 		return

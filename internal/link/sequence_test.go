@@ -207,7 +207,8 @@ func TestNumbersGoOn(t *testing.T) {
 	})
 }
 
-// The numbers of group messages begin anew with each link, whatever the books keep, and what of them was not taken is neither told of nor sent again.
+// The numbers of group messages begin anew with each link, whatever the books keep, and what of
+// them was not taken is neither told of nor sent again.
 func TestGroupMessagesAreOfOneLink(t *testing.T) {
 	for _, keep := range []bool{true, false} {
 		synctest.Test(t, func(t *testing.T) {

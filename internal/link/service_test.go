@@ -21,7 +21,8 @@ func replying(text string, seen *[]*channel.Message) channel.Handler {
 	}
 }
 
-// A service and a channel may have the same name, and Receive gets neither what is asked of services nor stands in their way.
+// A service and a channel may have the same name, and Receive gets neither what is asked of
+// services nor stands in their way.
 func TestServicesAreNotTheApplications(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var seen []*channel.Message
@@ -52,7 +53,8 @@ func TestServicesAreNotTheApplications(t *testing.T) {
 	})
 }
 
-// Services may be there at once. What is the application's still waits for Run, also if a service is busy when the other side closes the link and done before Run.
+// Services may be there at once. What is the application's still waits for Run, also if a service
+// is busy when the other side closes the link and done before Run.
 func TestServicesAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		begun, release := make(chan struct{}), make(chan struct{})

@@ -11,7 +11,8 @@ import (
 	"github.com/pysock/pysock/internal/wire"
 )
 
-// A Stream is one byte stream of a link, as a net.Conn. Its two directions end on their own: CloseWrite ends this side's, Close both.
+// A Stream is one byte stream of a link, as a net.Conn. Its two directions end on their own:
+// CloseWrite ends this side's, Close both.
 type Stream struct {
 	link *Link
 	id   uint32
@@ -149,7 +150,8 @@ func (s *Stream) Close() error {
 	return nil
 }
 
-// CloseWithReason gives the stream up: what was written and is still queued is dropped, and the other side sees the reason.
+// CloseWithReason gives the stream up: what was written and is still queued is dropped, and the
+// other side sees the reason.
 func (s *Stream) CloseWithReason(code channel.Code, text string) {
 	s.stopReading(channel.ErrClosed)
 	s.stopDeadlines()
@@ -187,8 +189,9 @@ func (s *Stream) tellStop(r wire.Reason) {
 	s.tell()
 }
 
-// finish forgets the stream when both directions have ended and the other side has been written all about it: what is still to be written takes
-// memory, and counts as an unfinished stream until then. Call it with link.mu held.
+// finish forgets the stream when both directions have ended and the other side has been written all
+// about it: what is still to be written takes memory, and counts as an unfinished stream until
+// then. Call it with link.mu held.
 func (s *Stream) finish() {
 	if s.sendDone && s.recvDone && !s.due && s.lane.q.size == 0 {
 		s.link.forget(s.id)

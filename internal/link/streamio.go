@@ -45,7 +45,8 @@ func (s *Stream) push(p []byte) {
 	pushData(s.link, &s.lane, s.id, p)
 }
 
-// pushData queues p as DATA frames, the last of those that wait filled up first: many small pieces take no more memory than a large one. Call it with l.mu held.
+// pushData queues p as DATA frames, the last of those that wait filled up first: many small pieces
+// take no more memory than a large one. Call it with l.mu held.
 func pushData(l *Link, f *lane, id uint32, p []byte) {
 	var head [wire.HeaderSize]byte
 	if n := f.q.extend(p); n > 0 {
@@ -60,7 +61,8 @@ func pushData(l *Link, f *lane, id uint32, p []byte) {
 	}
 }
 
-// awaitWritable waits for credit, room, the deadline or an end. Call it with link.mu held; it lets go of it while it waits.
+// awaitWritable waits for credit, room, the deadline or an end. Call it with link.mu held; it lets
+// go of it while it waits.
 func (s *Stream) awaitWritable() {
 	l := s.link
 	if s.writable == nil {
@@ -131,8 +133,9 @@ func (s *Stream) Read(p []byte) (int, error) {
 	}
 }
 
-// openWindow lets the other side go on when half of its window has been read, with a larger window each time until it has its
-// full size. It reports whether there is something to tell. Call it with readMu held.
+// openWindow lets the other side go on when half of its window has been read, with a larger window
+// each time until it has its full size. It reports whether there is something to tell. Call it with
+// readMu held.
 func (s *Stream) openWindow() bool {
 	allowed := s.recvAllowed.Load()
 	if s.readErr != nil || s.consumed+s.window-allowed < s.window/2 {

@@ -10,8 +10,8 @@ import (
 	"github.com/pysock/pysock/keys"
 )
 
-// An endpoint is what the frames of one stream are for: a Stream of this process, or one end of a relay. Its on-methods are called by the link's
-// reader, without mu.
+// An endpoint is what the frames of one stream are for: a Stream of this process, or one end of a
+// relay. Its on-methods are called by the link's reader, without mu.
 type endpoint interface {
 	onAccept() error
 	onData(p []byte) error
@@ -40,8 +40,8 @@ func (l *Link) OpenStream(ctx context.Context, name string) (*Stream, error) {
 	return s, nil
 }
 
-// OpenPipe opens a stream that the other side is to connect to a third. It does not wait: what comes first through the stream
-// says whether that went well.
+// OpenPipe opens a stream that the other side is to connect to a third. It does not wait: what
+// comes first through the stream says whether that went well.
 func (l *Link) OpenPipe(open wire.PipeOpen) (*Stream, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -10,12 +10,14 @@ import (
 // errSuperseded ends a link whose books a newer one has taken over.
 var errSuperseded = errors.New("a newer connection has taken its place")
 
-// hold has a link that was just made wait with its handlers until those of ahead have returned. Call it with the books' mu held.
+// hold has a link that was just made wait with its handlers until those of ahead have returned.
+// Call it with the books' mu held.
 func (l *Link) hold(ahead *Link) {
 	l.held, l.ahead, l.displaced = true, ahead, make(chan struct{})
 }
 
-// succeed ends the connection of the older link with the same books, and sees to it that l is held no longer than until the handlers of ahead have returned: of the older link, or of the one that
+// succeed ends the connection of the older link with the same books, and sees to it that l is held
+// no longer than until the handlers of ahead have returned: of the older link, or of the one that
 // this was still waiting for.
 func (l *Link) succeed(older, ahead *Link) {
 	l.wg.Add(1)
@@ -44,11 +46,14 @@ func (l *Link) unhold() {
 	}
 }
 
-// retire ends a link for the sake of a newer one, without waiting for anything. What it has said or is saying about its end is still said. It takes no more messages,
-// but for those that came before an orderly close by the other side. It returns the link whose handlers a newer one must wait for, nil if there is none.
+// retire ends a link for the sake of a newer one, without waiting for anything. What it has said or
+// is saying about its end is still said. It takes no more messages, but for those that came before
+// an orderly close by the other side. It returns the link whose handlers a newer one must wait for,
+// nil if there is none.
 //
-// A link whose handlers still wait for those of another is displaced: however often the other side comes anew while one handler does not return, there is that one, and the newest that waits for it.
-// What arrived on it is not taken, also if the other side has closed it.
+// A link whose handlers still wait for those of another is displaced: however often the other side
+// comes anew while one handler does not return, there is that one, and the newest that waits for
+// it. What arrived on it is not taken, also if the other side has closed it.
 func (l *Link) retire() (ahead *Link) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -101,7 +106,8 @@ func (l *Link) hangUp() {
 	}
 }
 
-// awaitHandlers waits until no handlers run, and lets none begin after that. It reports false if stop was closed before.
+// awaitHandlers waits until no handlers run, and lets none begin after that. It reports false if
+// stop was closed before.
 func (l *Link) awaitHandlers(stop <-chan struct{}) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -140,8 +146,9 @@ func (l *Link) freeze() {
 	}
 }
 
-// finish notes why the link ends, with what is to be told of messages that are not known to have been taken: of those that were sent until now, and only if
-// it is not we who close. Call it with mu held.
+// finish notes why the link ends, with what is to be told of messages that are not known to have
+// been taken: of those that were sent until now, and only if it is not we who close. Call it with
+// mu held.
 func (l *Link) finish(err error) {
 	if l.owns {
 		l.owns = false

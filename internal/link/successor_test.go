@@ -122,7 +122,8 @@ func TestTakenFromBothLinks(t *testing.T) {
 	})
 }
 
-// What the handlers of an older link, which the other side has closed, still take, those of the newer one do not take again.
+// What the handlers of an older link, which the other side has closed, still take, those of the
+// newer one do not take again.
 func TestHandlersOfAnOlderLinkGoOn(t *testing.T) {
 	for _, concurrent := range []int{1, 3} {
 		t.Run(fmt.Sprint(concurrent), func(t *testing.T) {

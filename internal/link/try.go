@@ -10,9 +10,12 @@ import (
 // ErrFull is returned by TrySend for a message that would have to wait.
 var ErrFull = errors.New("the message would have to wait")
 
-// TrySend is Send, or with a group body SendGroup, that never waits, neither for credit nor for room in the queue nor for others who wait: it is ErrFull instead. With g nil it sends body, else
-// that is of no meaning. With drop such a message counts as left out: the other side is told how many were, by a GAP before the next message of the channel that is no request, and finds it in
-// that message's Missed. The link keeps the count, so what it has not told when it ends is not told at all.
+// TrySend is Send, or with a group body SendGroup, that never waits, neither for credit nor for
+// room in the queue nor for others who wait: it is ErrFull instead. With g nil it sends body, else
+// that is of no meaning. With drop such a message counts as left out: the other side is told how
+// many were, by a GAP before the next message of the channel that is no request, and finds it in
+// that message's Missed. The link keeps the count, so what it has not told when it ends is not told
+// at all.
 func (l *Link) TrySend(g *GroupBody, name string, enc channel.Encoding, body []byte, drop bool) error {
 	if err := checkEncoding(enc); err != nil {
 		return err
@@ -25,7 +28,8 @@ func (l *Link) TrySend(g *GroupBody, name string, enc channel.Encoding, body []b
 	return l.try(wire.KindGroup, name, &m, drop)
 }
 
-// LeaveOut counts messages as left out on a channel, or on the group channel of that name, as TrySend does with drop. On one that cannot be opened it does nothing.
+// LeaveOut counts messages as left out on a channel, or on the group channel of that name, as
+// TrySend does with drop. On one that cannot be opened it does nothing.
 func (l *Link) LeaveOut(group bool, name string, n uint64) {
 	kind := wire.KindApplication
 	if group {

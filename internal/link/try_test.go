@@ -18,7 +18,8 @@ func fillUp(t *testing.T, l *Link, name string) {
 	require.NoError(t, l.Send(t.Context(), name, channel.Raw, make([]byte, 65536-32-50)))
 }
 
-// What does not fit is left out, and told of before the next message that is no request; what was not to be counted is not.
+// What does not fit is left out, and told of before the next message that is no request; what was
+// not to be counted is not.
 func TestTrySendTellsWhatItLeavesOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, r := against(t, nil)
@@ -42,7 +43,8 @@ func TestTrySendTellsWhatItLeavesOut(t *testing.T) {
 	})
 }
 
-// Nothing overtakes who waits already, and nothing waits with it: for credit, for room in the queue, for what is to be sent again.
+// Nothing overtakes who waits already, and nothing waits with it: for credit, for room in the
+// queue, for what is to be sent again.
 func TestTrySendNeverWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, r := against(t, &Config{MaxQueued: 100000})
@@ -109,7 +111,8 @@ func TestTrySendBehindWhatIsSentAgain(t *testing.T) {
 	})
 }
 
-// The next message misses what all gaps before it say, and what its number says, at most as many as can be counted. A request misses nothing, and hides nothing.
+// The next message misses what all gaps before it say, and what its number says, at most as many as
+// can be counted. A request misses nothing, and hides nothing.
 func TestGapsAreMissed(t *testing.T) {
 	for name, c := range map[string]struct {
 		frames [][]byte
@@ -187,7 +190,8 @@ func TestGapAcrossLinks(t *testing.T) {
 	})
 }
 
-// However many gaps come, also between messages that were taken before, they cost memory only once for each message that waits.
+// However many gaps come, also between messages that were taken before, they cost memory only once
+// for each message that waits.
 func TestGapsAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		books := NewBooks(false)

@@ -55,7 +55,8 @@ func TestRequestTellsNoGap(t *testing.T) {
 	}
 }
 
-// Nor does an answer that waits when the link ends, to be granted or to be queued. It is not logged, as nobody waits for it any more.
+// Nor does an answer that waits when the link ends, to be granted or to be queued. It is not
+// logged, as nobody waits for it any more.
 func TestAnswerTellsNoGap(t *testing.T) {
 	for name, size := range map[string]int{"for its grant": 1 << 20, "for room": 1000} {
 		t.Run(name, func(t *testing.T) {
@@ -94,7 +95,8 @@ func TestAnswerTellsNoGap(t *testing.T) {
 	}
 }
 
-// A handler whose answer cannot be sent, though the asker waits for it, is told apart from one that fails when it has answered.
+// A handler whose answer cannot be sent, though the asker waits for it, is told apart from one that
+// fails when it has answered.
 func TestHandlersThatFailLate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var mux channel.Mux

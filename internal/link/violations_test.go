@@ -36,7 +36,8 @@ func uint64Frame(t wire.Type, id uint32, v uint64) []byte {
 	return binary.BigEndian.AppendUint64(wire.Header{Type: t, Len: 8, ID: id}.Append(nil), v)
 }
 
-// ours is what the link under test has sent before the violation: channel 1 with a message, stream 2, request 1 on channel 2.
+// ours is what the link under test has sent before the violation: channel 1 with a message, stream
+// 2, request 1 on channel 2.
 func ours(t *testing.T, l *Link) {
 	ctx, cancel := context.WithCancel(context.Background())
 	t.Cleanup(cancel)

@@ -109,7 +109,8 @@ func (l *Link) appendOwnControl(b []byte) []byte {
 	return b
 }
 
-// control puts c on the list of those that have control frames to send. Call it with mu held, and only if c is not on it.
+// control puts c on the list of those that have control frames to send. Call it with mu held, and
+// only if c is not on it.
 func (l *Link) control(c controller) { l.sched.control = append(l.sched.control, c) }
 
 // drains collects whose relayed data has left a link's queue, to tell them when no lock is held.

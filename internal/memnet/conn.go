@@ -97,7 +97,8 @@ func newHalf(cfg Config, stream uint64) *half {
 // everything was read, after a cut ErrCut at once, after Close here net.ErrClosed.
 func (c *Conn) Read(p []byte) (int, error) { return c.in.read(p) }
 
-// Write waits until the buffer has taken all of p. After Close at either end it returns io.ErrClosedPipe or net.ErrClosed.
+// Write waits until the buffer has taken all of p. After Close at either end it returns
+// io.ErrClosedPipe or net.ErrClosed.
 func (c *Conn) Write(p []byte) (int, error) { return c.out.write(p, true) }
 
 // TryWrite writes as much of p as there is room for, which may be nothing, and does not wait.

@@ -18,7 +18,8 @@ import (
 	"github.com/pysock/pysock/server"
 )
 
-// The server dies at 1,019 connections (`select`): here 1,100 are there at once, on real sockets, and each is heard and told. bench/faults has 5,000.
+// The server dies at 1,019 connections (`select`): here 1,100 are there at once, on real sockets,
+// and each is heard and told. bench/faults has 5,000.
 func TestWrong_HiSock_ManyConnections(t *testing.T) {
 	const clients, dialers = 1100, 8
 	heard := make(chan string, clients)
@@ -75,8 +76,9 @@ func TestWrong_HiSock_ManyConnections(t *testing.T) {
 	}
 }
 
-// A client does not notice that the server went away, and spins. Here it notices at once if it is told, in less than 30 s if not; it tries again at growing intervals,
-// and is back when the server is.
+// A client does not notice that the server went away, and spins. Here it notices at once if it is
+// told, in less than 30 s if not; it tries again at growing intervals, and is back when the server
+// is.
 func TestWrong_HiSock_ServerWentAway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		echo := func(s *server.Server) { s.Handler.Handle("test", testworld.Echo) }
@@ -117,7 +119,8 @@ func TestWrong_HiSock_ServerWentAway(t *testing.T) {
 	})
 }
 
-// Duplicate names pick one silently: here another key is refused, and of the same key the newer session replaces the older, which is told so.
+// Duplicate names pick one silently: here another key is refused, and of the same key the newer
+// session replaces the older, which is told so.
 func TestWrong_HiSock_DuplicateNames(t *testing.T) {
 	w := hub(t, func(s *server.Server) { s.Keys.Open = true }, "alice")
 	old := w.Dial("alice", nil)

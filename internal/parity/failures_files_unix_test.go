@@ -15,7 +15,8 @@ import (
 	"github.com/pysock/pysock/keys"
 )
 
-// Keys in a world-readable file: here they are written for their owner alone, and not read from a file that others can read.
+// Keys in a world-readable file: here they are written for their owner alone, and not read from a
+// file that others can read.
 func TestWrong_PySock_KeyFilesArePrivate(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "alice.yaml")
 	require.NoError(t, testworld.NewKey(t, "alice").Create(path, nil))
@@ -43,7 +44,8 @@ func TestWrong_PySock_KeyFilesArePrivate(t *testing.T) {
 	require.ErrorIs(t, testworld.NewKey(t, "alice").Create(path, nil), fs.ErrExist, "nor is one overwritten")
 }
 
-// … rewritten in place: here a new file takes the place of the old at once, so that who reads, or loses power, has the one or the other.
+// … rewritten in place: here a new file takes the place of the old at once, so that who reads, or
+// loses power, has the one or the other.
 func TestWrong_PySock_KeyFilesAreReplaced(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "alice.yaml")

@@ -156,7 +156,8 @@ func TestWrong_HiSock_SilentClient(t *testing.T) {
 	}
 }
 
-// … nor one that does not read: what is sent to all reaches the others at once, and the silent one is sent away in the end.
+// … nor one that does not read: what is sent to all reaches the others at once, and the silent one
+// is sent away in the end.
 func TestWrong_HiSock_SilentReader(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		left := make(chan string, 10)

@@ -29,7 +29,8 @@ import (
 	"github.com/pysock/pysock/server"
 )
 
-// It unpickles and `eval`s bytes from strangers. Here bytes are bytes, and what they are decoded into the receiver says.
+// It unpickles and `eval`s bytes from strangers. Here bytes are bytes, and what they are decoded
+// into the receiver says.
 func TestWrong_PySock_BytesAreData(t *testing.T) {
 	pickle := []byte("\x80\x04\x8c\x05posix\x8c\x06system\x93\x8c\x10touch /tmp/owned\x85R.")
 	evil := [][]byte{pickle, []byte(`__import__("os").system("id")`), []byte("{{.}}$(id)`id`"), bytes.Repeat([]byte{0x81}, 10_000)}
@@ -115,7 +116,8 @@ func TestWrong_PySock_NoncesDoNotRepeat(t *testing.T) {
 // take is a handler that does nothing: what it is called for has been taken.
 func take(context.Context, channel.Conn, *channel.Message) error { return nil }
 
-// A universal key and PEM passwords in the source: here there is no secret in it, and each identity has a key of its own.
+// A universal key and PEM passwords in the source: here there is no secret in it, and each identity
+// has a key of its own.
 func TestWrong_PySock_NoKeysInTheSource(t *testing.T) {
 	secret := regexp.MustCompile(`PYSOCK-SECRET-1[0-9A-Za-z]{20}|AGE-SECRET-KEY-1[0-9A-Z]{20}|BEGIN [A-Z ]*PRIVATE KEY|-----BEGIN AGE ENCRYPTED FILE-----\n\w`)
 	require.True(t, secret.MatchString(testworld.NewKey(t, "x").Private.Secret()), "it would be found")
@@ -186,7 +188,8 @@ func TestWrong_PySock_MessagesAreWhole(t *testing.T) {
 	})
 }
 
-// Messages reordered under load, 1..20 arrive as 1,5,9,17,10: here 1..20 arrive as 1..20, from each of several senders at once, to the server and through pipes.
+// Messages reordered under load, 1..20 arrive as 1,5,9,17,10: here 1..20 arrive as 1..20, from each
+// of several senders at once, to the server and through pipes.
 func TestWrong_PySock_OrderUnderLoad(t *testing.T) {
 	const rounds = 10
 	names := []string{"hub", "a", "b", "c", "d", "e", "f"}
@@ -272,7 +275,8 @@ func TestWrong_PySock_PeerSendsArrive(t *testing.T) {
 	require.Equal(t, 1, alice.State().Session)
 }
 
-// An idle server spins at 0.8–0.98 core. Here an hour of a server with 20 idle clients is their keepalive, a question and its answer every 15 s, and nothing else.
+// An idle server spins at 0.8–0.98 core. Here an hour of a server with 20 idle clients is their
+// keepalive, a question and its answer every 15 s, and nothing else.
 func TestWrong_PySock_IdleServer(t *testing.T) {
 	const clients = 20
 	synctest.Test(t, func(t *testing.T) {

@@ -40,7 +40,8 @@ func TestWrong_PySock_ServerProvesItself(t *testing.T) {
 	require.Zero(t, impostor.Server.Stats().SessionsRefused+impostor.Server.Stats().SessionsBegun)
 }
 
-// It relays peers' keys unsigned: a server could give out another key for bob. Here whom a client's key file has is known by that.
+// It relays peers' keys unsigned: a server could give out another key for bob. Here whom a client's
+// key file has is known by that.
 func TestWrong_PySock_KeysAreNotTheServersWord(t *testing.T) {
 	w := hub(t, func(s *server.Server) {
 		s.Keys.Clients["bob"] = s.Keys.Clients["mallory"] // an evil server's list
@@ -63,8 +64,8 @@ func TestWrong_PySock_KeysAreNotTheServersWord(t *testing.T) {
 	require.True(t, info.Unverified, "what the server says of a key is marked so")
 }
 
-// glass is a proxy that has the private keys of a client and the server, and so sees what the server sees of that client's connection: all that the server's relay gets and
-// gives.
+// glass is a proxy that has the private keys of a client and the server, and so sees what the
+// server sees of that client's connection: all that the server's relay gets and gives.
 type glass struct {
 	client, server *keys.PrivateKey
 	address        string

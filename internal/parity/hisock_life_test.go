@@ -168,7 +168,8 @@ func TestHiSock_GetAddr(t *testing.T) {
 	require.Zero(t, st.Pipes)
 }
 
-// `input_server_config`, `input_client_config`: `pysock init` makes the files. That it asks on a terminal is tested where there is one, in cmd/pysock.
+// `input_server_config`, `input_client_config`: `pysock init` makes the files. That it asks on a
+// terminal is tested where there is one, in cmd/pysock.
 func TestHiSock_Init(t *testing.T) {
 	dir := t.TempDir()
 	out, err := exec.CommandContext(t.Context(), program(t, "pysock"), "init", "--dir", dir, "--address", "hub.example:7700", "alice", "bob").CombinedOutput()
@@ -184,7 +185,8 @@ func TestHiSock_Init(t *testing.T) {
 	}
 }
 
-// `get_local_ip`, `ipstr_to_tup`, `iptup_to_str`: net/netip does that; `pysock serve` prints where it can be reached; IPv6 works.
+// `get_local_ip`, `ipstr_to_tup`, `iptup_to_str`: net/netip does that; `pysock serve` prints where
+// it can be reached; IPv6 works.
 func TestHiSock_Addresses(t *testing.T) {
 	w := hub(t, nil, "alice")
 	var dialed string

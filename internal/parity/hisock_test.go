@@ -25,7 +25,8 @@ func TestHiSock_Connect(t *testing.T) {
 	require.Equal(t, []string{"admins", "players"}, session(t, w, "alice").Groups())
 }
 
-// `Threaded*` variants, `start(callback, error_handler)`: hooks for each message and each error; a panic in a handler never ends the server.
+// `Threaded*` variants, `start(callback, error_handler)`: hooks for each message and each error; a
+// panic in a handler never ends the server.
 func TestHiSock_Threaded(t *testing.T) {
 	w := hub(t, nil, "alice")
 	mux := w.Server.Handler
@@ -64,7 +65,8 @@ func TestHiSock_Threaded(t *testing.T) {
 	require.Equal(t, "x", string(m.Body))
 }
 
-// `@on(cmd, threaded, override)`: a handler for each command. Events have a namespace of their own, so nothing has to be overridden.
+// `@on(cmd, threaded, override)`: a handler for each command. Events have a namespace of their own,
+// so nothing has to be overridden.
 func TestHiSock_On(t *testing.T) {
 	joined := make(chan string, 1)
 	w := hub(t, func(s *server.Server) { s.OnJoin = func(s *server.Session) { joined <- s.Peer().Name } }, "alice")
@@ -205,7 +207,8 @@ func TestHiSock_Recv(t *testing.T) {
 	require.Equal(t, 144, n)
 }
 
-// `send_client / send_all_clients / send_group`, `*_raw`: to one, to all, to a group; who could not be reached is reported.
+// `send_client / send_all_clients / send_group`, `*_raw`: to one, to all, to a group; who could not
+// be reached is reported.
 func TestHiSock_SendMany(t *testing.T) {
 	w := hub(t, nil, "alice", "bob", "carol")
 	players := func(c *client.Config) { c.Groups = []string{"players"} }

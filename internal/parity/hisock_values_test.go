@@ -22,7 +22,8 @@ type clientInfo struct {
 	Port   *int     `cbor:"port"`
 }
 
-// Typecasting: bytes str int float bool None list dict (nested), ClientInfo: a value arrives as the type it was sent, typed or dynamic.
+// Typecasting: bytes str int float bool None list dict (nested), ClientInfo: a value arrives as the
+// type it was sent, typed or dynamic.
 func TestHiSock_Typecasting(t *testing.T) {
 	w := hub(t, nil, "alice")
 	alice := w.Dial("alice", nil)
@@ -78,7 +79,8 @@ func arrives[T any](t *testing.T, srv *server.Server, c *client.Client, v T) {
 	require.Equal(t, v, next(t, got))
 }
 
-// Dynamic arguments; send without data: handlers for typed, raw and empty messages, and ones that take fewer of the fields.
+// Dynamic arguments; send without data: handlers for typed, raw and empty messages, and ones that
+// take fewer of the fields.
 func TestHiSock_DynamicArguments(t *testing.T) {
 	w := hub(t, nil, "alice")
 	alice := w.Dial("alice", nil)

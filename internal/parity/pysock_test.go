@@ -149,7 +149,8 @@ func TestPySock_CreateChannel(t *testing.T) {
 	require.ErrorIs(t, alice.Flush(t.Context()), channel.CodeNoHandler)
 }
 
-// `.LISTEN(channel, function, args)`: run a function for what arrives on a channel; or pull it, one by one or in a loop.
+// `.LISTEN(channel, function, args)`: run a function for what arrives on a channel; or pull it, one
+// by one or in a loop.
 func TestPySock_Listen(t *testing.T) {
 	w := hub(t, nil, "alice", "bob")
 	alice, bob := w.Dial("alice", nil), w.Dial("bob", nil)
@@ -219,8 +220,8 @@ func accept(t *testing.T, c *client.Client) <-chan *client.Pipe {
 	return accepted
 }
 
-// `.SEND(channel, data)` and `.SEND(target, channel, data)`: on client, session and pipe, str, bytes, int, float, list, tuple, dict, set; and an error, never a silent
-// drop.
+// `.SEND(channel, data)` and `.SEND(target, channel, data)`: on client, session and pipe, str,
+// bytes, int, float, list, tuple, dict, set; and an error, never a silent drop.
 func TestPySock_Send(t *testing.T) {
 	type pair struct {
 		X int `cbor:"x"`
@@ -267,7 +268,8 @@ func TestPySock_Send(t *testing.T) {
 	require.ErrorIs(t, p.Send(t.Context(), "data", nil), channel.ErrClosed)
 }
 
-// `MTCL` / `MPCL`: callbacks in threads or processes. Here each channel has its order, channels go side by side, and so do messages of one if it is asked for.
+// `MTCL` / `MPCL`: callbacks in threads or processes. Here each channel has its order, channels go
+// side by side, and so do messages of one if it is asked for.
 func TestPySock_Threads(t *testing.T) {
 	w := hub(t, nil, "alice")
 	const n = 4

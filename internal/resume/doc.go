@@ -21,8 +21,8 @@
 // whatever connections carry, the streams come forward by it.
 //
 // A Conn asks for a sign of life after some silence, and takes a connection for lost that gives
-// none; one that is only slow is not silent. It trusts its connection to be the right peer's: who may go on with a session is decided
-// above, with Secret.
+// none; one that is only slow is not silent. It trusts its connection to be the right peer's: who
+// may go on with a session is decided above, with Secret.
 //
 // Who waits for what: the reader never waits for a write. A write of ours waits for room in what
 // is kept, and otherwise only for the connection below. What is due besides, acknowledgements,

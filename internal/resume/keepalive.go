@@ -62,9 +62,10 @@ func (c *Conn) Probe() {
 	}
 }
 
-// AwaitSign waits for a sign of life of the other side that comes after a moment, and asks for one as Probe does
-// if there has been none. It gives up after d, and when the connection is lost or another has taken its place. It returns
-// since when the present connection is there and when something was last heard on it; zero if there is none.
+// AwaitSign waits for a sign of life of the other side that comes after a moment, and asks for one
+// as Probe does if there has been none. It gives up after d, and when the connection is lost or
+// another has taken its place. It returns since when the present connection is there and when
+// something was last heard on it; zero if there is none.
 func (c *Conn) AwaitSign(after time.Time, d time.Duration) (since, heard time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -200,7 +200,8 @@ func TestLastWords(t *testing.T) {
 	})
 }
 
-// TestAwaitSign: who waits for a sign of life asks for it, and hears whether it has come, how late, or that the connection is gone.
+// TestAwaitSign: who waits for a sign of life asks for it, and hears whether it has come, how late,
+// or that the connection is gone.
 func TestAwaitSign(t *testing.T) {
 	for name, c := range map[string]struct {
 		fault func(x, y *plain, a *watch)

@@ -139,8 +139,9 @@ func (c *Conn) readFailed(err error, moves uint64) error {
 	case deadline && moves != c.readMoves:
 		return nil // the one that has expired is no longer there
 	}
-	// Without a deadline that explains it the connection has failed for good, with an error that only looks like one: what
-	// is below may be a stream that ended because somebody further below was silent.
+	// Without a deadline that explains it the connection has failed for good, with an error that
+	// only looks like one: what is below may be a stream that ended because somebody further below
+	// was silent.
 	c.lose(err)
 	return nil
 }

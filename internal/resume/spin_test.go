@@ -12,8 +12,8 @@ import (
 	"github.com/pysock/pysock/internal/memnet"
 )
 
-// late is a connection whose reads fail with an error that is os.ErrDeadlineExceeded, whatever the deadline: such as a stream of another connection that was lost because
-// its other side was silent.
+// late is a connection whose reads fail with an error that is os.ErrDeadlineExceeded, whatever the
+// deadline: such as a stream of another connection that was lost because its other side was silent.
 type late struct {
 	*plain
 	reads  int
@@ -30,7 +30,8 @@ func (l *late) ReadRecord() ([]byte, error) {
 	return nil, fmt.Errorf("the stream below has ended: %w", os.ErrDeadlineExceeded)
 }
 
-// TestDeadlineOfSomebodyElse: an error that no deadline of ours explains is not passing, but the end of the connection. There may be a deadline that has not come yet.
+// TestDeadlineOfSomebodyElse: an error that no deadline of ours explains is not passing, but the
+// end of the connection. There may be a deadline that has not come yet.
 func TestDeadlineOfSomebodyElse(t *testing.T) {
 	for name, by := range map[string]time.Duration{"no deadline": 0, "a deadline": time.Hour} {
 		t.Run(name, func(t *testing.T) {

@@ -22,7 +22,8 @@ type HistoryPage struct {
 	Epoch []byte `cbor:"epoch"`
 	// Anew is set if the request was of another epoch: this page begins at the oldest entry.
 	Anew bool `cbor:"anew,omitempty"`
-	// Lost is how many entries between After and the first of the page, or up to Last if it has none, are no longer kept, or too large for the client.
+	// Lost is how many entries between After and the first of the page, or up to Last if it has
+	// none, are no longer kept, or too large for the client.
 	Lost uint64 `cbor:"lost,omitempty"`
 	// Last is the number of the newest entry; 0 if there never was one.
 	Last uint64 `cbor:"last"`

@@ -16,8 +16,9 @@ type GroupRequest struct {
 
 // Self is who the client is to the server, for the rest of its session unless it is changed again.
 type Self struct {
-	// Version is how many changes there were in the session, so that the latest can be told that came in another order. 0 is what the session began with, or of a
-	// server that does not count: then an answer has only what was asked for.
+	// Version is how many changes there were in the session, so that the latest can be told that
+	// came in another order. 0 is what the session began with, or of a server that does not count:
+	// then an answer has only what was asked for.
 	Version uint64 `cbor:"version,omitempty"`
 	// Name is its name.
 	Name string `cbor:"name,omitempty"`

@@ -13,7 +13,8 @@ type PresenceRequest struct {
 type PresencePage struct {
 	// Epoch is 16 bytes: positions of another epoch mean nothing.
 	Epoch []byte `cbor:"epoch"`
-	// All is set if the list begins anew with this page: who is not in it, or in those that follow while More is set, has left.
+	// All is set if the list begins anew with this page: who is not in it, or in those that follow
+	// while More is set, has left.
 	All bool `cbor:"all,omitempty"`
 	// More is set if there are further changes already.
 	More bool `cbor:"more,omitempty"`

@@ -1,5 +1,6 @@
-// Package service has what a client asks its server for, and what it is answered: the requests of the
-// service channels (docs/protocol.md, section 18). One goes the other way. Bodies are CBOR as package channel reads and writes it.
+// Package service has what a client asks its server for, and what it is answered: the requests of
+// the service channels (docs/protocol.md, section 18). One goes the other way. Bodies are CBOR as
+// package channel reads and writes it.
 package service
 
 // Names of the service channels, from the client to the server of a hop. All are requests.

@@ -18,7 +18,8 @@ func you(t *testing.T, fields map[string]any) []byte {
 	return body
 }
 
-// A stranger that has the service hears what our server's application makes of it, and is answered with the same when it asks itself.
+// A stranger that has the service hears what our server's application makes of it, and is answered
+// with the same when it asks itself.
 func TestOurServerTellsWhoYouAre(t *testing.T) {
 	allow := func(s *server.Server) { s.AllowRename = func(channel.Peer, string) error { return nil } }
 	ashore(t, allow, func(t *testing.T, srv *server.Server, dial func() net.Conn, key []byte) {

@@ -31,7 +31,8 @@ func (l *netListener) Accept() (net.Conn, error) {
 	return conn, err
 }
 
-// Cut cuts all connections there are, and returns how many there were, those that had ended since the last Cut included.
+// Cut cuts all connections there are, and returns how many there were, those that had ended since
+// the last Cut included.
 func (n *Net) Cut() int {
 	n.mu.Lock()
 	conns := n.conns
@@ -43,7 +44,8 @@ func (n *Net) Cut() int {
 	return len(conns)
 }
 
-// CutFrom cuts the connection that comes from an address, which is the client's local one. It reports whether there was one.
+// CutFrom cuts the connection that comes from an address, which is the client's local one. It
+// reports whether there was one.
 func (n *Net) CutFrom(addr net.Addr) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()

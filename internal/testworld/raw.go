@@ -11,7 +11,8 @@ import (
 	"github.com/pysock/pysock/secure"
 )
 
-// Raw is the connection of a client of the test's own making, without resume: it has a listed key, and writes what it likes.
+// Raw is the connection of a client of the test's own making, without resume: it has a listed key,
+// and writes what it likes.
 func (w *World) Raw(name string) *secure.Conn {
 	w.t.Helper()
 	conn, _, err := w.RawHello(name, nil)
@@ -35,7 +36,8 @@ func (w *World) RawHello(name string, change func(*wire.Hello)) (*secure.Conn, w
 	return conn, welcome, err
 }
 
-// Enter shakes hands over raw, with a hello that change, which may be nil, has made. The error is a *secure.RefusedError if the server does not let it in.
+// Enter shakes hands over raw, with a hello that change, which may be nil, has made. The error is a
+// *secure.RefusedError if the server does not let it in.
 func Enter(ctx context.Context, raw net.Conn, file *keys.File, change func(*wire.Hello)) (*secure.Conn, wire.Welcome, error) {
 	h := wire.Hello{MaxMessage: wire.DefaultMaxMessage, Name: file.Name}
 	if change != nil {

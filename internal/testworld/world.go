@@ -36,8 +36,8 @@ func NewKey(t testing.TB, name string) *keys.File {
 	return &keys.File{Name: name, Public: key.Public(), Private: key, Peers: map[string]keys.PublicKey{}}
 }
 
-// New starts a server for clients of the given names, who are all each other's peers. change may set it up further before it
-// starts. Its log is dropped unless change sets another logger.
+// New starts a server for clients of the given names, who are all each other's peers. change may
+// set it up further before it starts. Its log is dropped unless change sets another logger.
 func New(t testing.TB, names []string, change func(*server.Server)) *World {
 	t.Helper()
 	w := &World{t: t, Files: map[string]*keys.File{}, Net: new(Net)}
@@ -65,7 +65,8 @@ func New(t testing.TB, names []string, change func(*server.Server)) *World {
 	return w
 }
 
-// Serve lets the server listen on one more port of loopback, through what wrap makes of the listener, and returns its address.
+// Serve lets the server listen on one more port of loopback, through what wrap makes of the
+// listener, and returns its address.
 func (w *World) Serve(wrap func(net.Listener) net.Listener) string {
 	w.t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")

@@ -29,8 +29,8 @@ type terminal struct {
 	seen []string // by the present command
 }
 
-// play types what a block has to be typed, and awaits what it says is printed. What is printed with nothing typed between
-// may come in any order: it has more than one reason.
+// play types what a block has to be typed, and awaits what it says is printed. What is printed with
+// nothing typed between may come in any order: it has more than one reason.
 func (x *terminal) play(lines []string) error {
 	for len(lines) > 0 {
 		n := slices.IndexFunc(lines, isTyped)
@@ -102,8 +102,8 @@ func (x *terminal) run(command string) error {
 	return nil
 }
 
-// await reads lines until there was one like each of want, in which … is for anything. Others between them, of those who come
-// and go, may be there or not.
+// await reads lines until there was one like each of want, in which … is for anything. Others
+// between them, of those who come and go, may be there or not.
 func (x *terminal) await(want []string) error {
 	if x.cmd == nil {
 		return fmt.Errorf("nothing runs in %s", x.name)

@@ -27,8 +27,8 @@ func (g *GroupHead) Append(b []byte) []byte {
 	return appendName(b, g.Group)
 }
 
-// ParseGroupHead reads the head at the start of b, a message's body or the first frame's part of it, which has the whole
-// head. rest is what follows, and aliases b.
+// ParseGroupHead reads the head at the start of b, a message's body or the first frame's part of
+// it, which has the whole head. rest is what follows, and aliases b.
 func ParseGroupHead(b []byte) (g GroupHead, rest []byte, err error) {
 	r := reader{rest: b}
 	g.Name = string(r.bytes(int(r.uint8())))

@@ -13,7 +13,8 @@ type Wanter interface {
 	Wants() string // in words that follow "wants"
 }
 
-// Repeater is a flag's value that takes more than one. Others with a value that are given twice are refused: the person meant something that one of the two is not.
+// Repeater is a flag's value that takes more than one. Others with a value that are given twice are
+// refused: the person meant something that one of the two is not.
 type Repeater interface {
 	Repeats() // does nothing
 }
@@ -61,7 +62,8 @@ func wellFormed(arg string) bool {
 	return name != "" && name[0] != '-' && name[0] != '='
 }
 
-// watched is a flag's value that tells when it refuses what it is given: the error that package flag makes of that is only text.
+// watched is a flag's value that tells when it refuses what it is given: the error that package
+// flag makes of that is only text.
 type watched struct {
 	flag.Value
 	given   bool

@@ -11,8 +11,8 @@ type Player struct {
 	Name string // that of the key file
 }
 
-// Players starts an example of a game twice in a folder with the key files of alice and bob, whom she challenges. The toss is fair, so either may come out
-// as the first, who begins.
+// Players starts an example of a game twice in a folder with the key files of alice and bob, whom
+// she challenges. The toss is fair, so either may come out as the first, who begins.
 func Players(t testing.TB, dir string) (first, second Player) {
 	t.Helper()
 	bob := Player{Start(t, dir, "bob.yaml"), "bob"}

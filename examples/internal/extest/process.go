@@ -31,8 +31,8 @@ type Process struct {
 	waited bool
 }
 
-// Start runs the example whose test this is, with the arguments that a person would give it, in a folder. It is killed when the
-// test ends, at the latest.
+// Start runs the example whose test this is, with the arguments that a person would give it, in a
+// folder. It is killed when the test ends, at the latest.
 func Start(t testing.TB, dir string, args ...string) *Process {
 	t.Helper()
 	self, err := os.Executable()

@@ -16,8 +16,8 @@ var root = filepath.Join("..", "..", "..")
 // goBlock is a block of Go in README.md. The line before says, unseen by readers, which file it is a piece of.
 var goBlock = regexp.MustCompile("(?m)^(?:<!-- from (\\S+) -->\n)?```go\n((?s:.*?))^```$")
 
-// TestReadme keeps the README's Go from drifting away from code that is compiled and tested: each block is a verbatim piece of the file that it
-// names, in which it may be indented.
+// TestReadme keeps the README's Go from drifting away from code that is compiled and tested: each
+// block is a verbatim piece of the file that it names, in which it may be indented.
 func TestReadme(t *testing.T) {
 	readme := read(t, "README.md")
 	blocks := goBlock.FindAllStringSubmatch(readme, -1)

@@ -6,8 +6,9 @@ import (
 	"github.com/pysock/pysock/keys"
 )
 
-// Serve starts an example that is a server, in a folder with its server.yaml, and waits until it prints where it listens. It returns
-// another folder with the key files of its clients, who are all each other's peers.
+// Serve starts an example that is a server, in a folder with its server.yaml, and waits until it
+// prints where it listens. It returns another folder with the key files of its clients, who are all
+// each other's peers.
 func Serve(t testing.TB, clients []string, args ...string) (srv *Process, dir string) {
 	t.Helper()
 	hub := newKey(t, keys.ServerName)

@@ -29,7 +29,8 @@ type Game struct {
 
 // A Board is the state of a game and its rules. The players are 0, who begins, and 1; they take turns.
 type Board interface {
-	// Play makes a move. The error says why the rules forbid it, and the board is then as before. It has to be fit to be seen by both players.
+	// Play makes a move. The error says why the rules forbid it, and the board is then as before.
+	// It has to be fit to be seen by both players.
 	Play(player, move int) error
 	// Over reports whether the game is over, and who has won: -1 if nobody has.
 	Over() (winner int, over bool)
@@ -37,8 +38,9 @@ type Board interface {
 	String() string
 }
 
-// Run connects with the key file and plays the game once: with a peer of the key file or, if that is "", with the first who asks.
-// Moves are lines of the standard input; what is typed when it is not our turn is dropped, and the player told so. Run returns nil when the game is over. It waits
+// Run connects with the key file and plays the game once: with a peer of the key file or, if that
+// is "", with the first who asks. Moves are lines of the standard input; what is typed when it is
+// not our turn is dropped, and the player told so. Run returns nil when the game is over. It waits
 // for as long as that takes; the end of the input where a move is due gives up, and so does ctx's.
 func Run(ctx context.Context, g Game, keyFile, peer string) error {
 	id, err := keys.Load(keyFile)

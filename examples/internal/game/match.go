@@ -86,7 +86,8 @@ func (m *match) mine(ctx context.Context, me int) error {
 	}
 }
 
-// meanwhile does something that takes time, and drops what is typed until it is done: nobody means that as an answer to a board not seen yet.
+// meanwhile does something that takes time, and drops what is typed until it is done: nobody means
+// that as an answer to a board not seen yet.
 func (m *match) meanwhile(wait func() error) error {
 	over, dropped := make(chan struct{}), make(chan struct{})
 	go func() { // stops when wait has returned, or at the end of the input

@@ -14,9 +14,10 @@ import (
 // secretSize is how many random bytes each player puts into the toss.
 const secretSize = 32
 
-// toss decides by chance who begins, and reports whether it is this end. Who opened the pipe chooses a secret and sends its hash, the
-// other answers with random bytes, and only then is the secret told. So neither can choose what suits the other's: the hash
-// says nothing about the secret, and lets no other take its place.
+// toss decides by chance who begins, and reports whether it is this end. Who opened the pipe
+// chooses a secret and sends its hash, the other answers with random bytes, and only then is the
+// secret told. So neither can choose what suits the other's: the hash says nothing about the
+// secret, and lets no other take its place.
 func toss(ctx context.Context, p *client.Pipe, name string, opened bool) (first bool, err error) {
 	coin := channel.Of[[]byte](name + "/toss")
 	mine := make([]byte, secretSize)

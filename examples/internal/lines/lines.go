@@ -7,8 +7,8 @@ import (
 	"io"
 )
 
-// Read hands out the lines of in, each when it is asked for. The channel is closed at the end of in, and by a line of more than
-// 64 KiB. When ctx ends no more lines come.
+// Read hands out the lines of in, each when it is asked for. The channel is closed at the end of
+// in, and by a line of more than 64 KiB. When ctx ends no more lines come.
 func Read(ctx context.Context, in io.Reader) <-chan string {
 	lines := make(chan string)
 	go func() { // stops at the end of in, or with the first line after ctx's end

@@ -7,8 +7,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestEveryByte alters each byte of each message of the hybrid handshake. The one who reads it, or at the latest the initiator when it reads message 2,
-// must notice. States are copied, so that each attempt starts where the last honest message was.
+// TestEveryByte alters each byte of each message of the hybrid handshake. The one who reads it, or
+// at the latest the initiator when it reads message 2, must notice. States are copied, so that each
+// attempt starts where the last honest message was.
 func TestEveryByte(t *testing.T) {
 	i, r := newPair(t, XXhfs)
 	msg1, err := i.WriteMessage(nil, nil)
