@@ -19,8 +19,9 @@ import (
 //
 // The error is a *keys.ChangedKeyError if somebody with another key answered, and else an *Error:
 // CodeUnknownPeer (no such name, or no key for it), CodeNotConnected, CodeRefused (by the server's
-// policy or by the peer), CodeUnknownKey (the peer does not know us), CodeBusy, or CodeGone (it
-// went away meanwhile).
+// policy or by the peer), CodeUnknownKey (the peer does not know us), CodeBusy, CodeGone (it left
+// meanwhile), or CodeTimeout: it did not answer within Config.Timeout, as one whose connection is
+// lost and who may be coming back.
 func (c *Client) OpenPipe(ctx context.Context, name string) (*Pipe, error) {
 	if err := keys.CheckName(name); err != nil {
 		return nil, err
@@ -108,6 +109,8 @@ func pipeError(name string, err error) error {
 	case errors.As(err, &changed):
 		return changed
 	case errors.Is(err, ErrSessionLost): // what the server said when it ended that is no answer to this
+	case errors.Is(err, secure.ErrTimeout):
+		err = &channel.Error{Code: channel.CodeTimeout, Text: "it did not answer, and may have lost its connection"}
 	case errors.As(err, &refused):
 		err = &channel.Error{Code: channel.Code(refused.Code), Text: refused.Text, Remote: true}
 	case errors.As(err, &closed):

@@ -7,7 +7,7 @@ import (
 	"github.com/pysock/pysock/internal/service"
 )
 
-// told is what a client has been told about itself. It is asked to take that note, one request at a
+// told is about telling a client what it is. It is asked to take that note, one request at a
 // time, so that changes that come meanwhile are told together and nothing queues up for one who
 // does not answer; and for one that is never changed there is nothing.
 type told struct {
@@ -39,8 +39,8 @@ func (s *Session) tellSelf() {
 	}
 }
 
-// tellSelves tells the client what it is until that does not change any more. If it has no such
-// service, which it then need not be asked for again, nobody does this a second time.
+// tellSelves tells the client what it is until that does not change any more. If it answers with an
+// error, as one does that has no such service, nobody does this a second time in the session.
 func (s *Session) tellSelves() {
 	for last := uint64(0); ; {
 		now, news := s.nextSelf(last)

@@ -183,8 +183,8 @@ func (x *exchange) connect(ctx context.Context, e *env, bye *farewell) (conn cha
 // openAgain is how often somebody is looked for who is not connected.
 const openAgain = 250 * time.Millisecond
 
-// openPipe opens the pipe. With --again it waits for a peer who is not connected: he may be on his
-// way back, as after a restart of the server.
+// openPipe opens the pipe. With --again it waits for a peer who is not connected, or does not answer
+// as his connection is lost: he may be on his way back, as after a restart of the server.
 func (x *exchange) openPipe(ctx context.Context, notes io.Writer, c *client.Client) (*client.Pipe, error) {
 	begun, told := time.Now(), false
 	var absent error // the last that says so
@@ -195,13 +195,13 @@ func (x *exchange) openPipe(ctx context.Context, notes io.Writer, c *client.Clie
 			return p, nil
 		case absent != nil && ctx.Err() != nil:
 			return nil, x.pipeError(ctx, c, absent)
-		case !x.again || !errors.Is(err, channel.CodeNotConnected) && !errors.Is(err, channel.CodeGone):
+		case !x.again || !isAbsent(err):
 			return nil, x.pipeError(ctx, c, err)
 		}
 		absent = err
 		if !told && time.Since(begun) >= brief {
 			told = true
-			fmt.Fprintf(notes, "%q is not connected; trying again\n", x.to)
+			fmt.Fprintf(notes, "%q is not there; trying again\n", x.to)
 		}
 		select {
 		case <-time.After(openAgain):
@@ -209,6 +209,11 @@ func (x *exchange) openPipe(ctx context.Context, notes io.Writer, c *client.Clie
 			return nil, x.pipeError(ctx, c, absent)
 		}
 	}
+}
+
+// isAbsent reports whether a peer could not be reached who may be later.
+func isAbsent(err error) bool {
+	return errors.Is(err, channel.CodeNotConnected) || errors.Is(err, channel.CodeGone) || errors.Is(err, channel.CodeTimeout)
 }
 
 // message marks a body as text if it is.

@@ -127,6 +127,10 @@ func (x *exchange) pipeError(ctx context.Context, c *client.Client, err error) e
 		return fmt.Errorf("%q is not connected to the server: pysock listen connects it; if it was connected it may be coming back, and --again waits for it", x.to)
 	case e.Code == channel.CodeNotConnected:
 		return fmt.Errorf("%q is not connected to the server: pysock listen connects it; if it was connected it may be coming back: try again", x.to)
+	case e.Code == channel.CodeTimeout && !e.Remote && x.command == "send":
+		return fmt.Errorf("%q does not answer: it may have lost its connection; try again, or --again waits for it", x.to)
+	case e.Code == channel.CodeTimeout && !e.Remote:
+		return fmt.Errorf("%q does not answer: it may have lost its connection; try again", x.to)
 	case e.Code == channel.CodeUnknownPeer && e.Remote:
 		return fmt.Errorf("the server knows nobody called %q: check the name", x.to)
 	case e.Code == channel.CodeRefused && e.Remote && e.Text == "", e.Code == channel.CodeUnknownKey:

@@ -159,10 +159,10 @@ type Link struct {
 	mu         sync.Mutex
 	sched      sched
 	pace       flow.Pace
-	writing    bool          // there is a writer goroutine
-	unwritten  unwritten     // owned by the writer
+	writing    bool          // somebody is at writing: the writer goroutine, or who does it without waiting (tryWrite)
+	unwritten  unwritten     // owned by who has set writing, and by the writer that it leaves it to
 	writer     func()        // l.write; a go statement that makes it anew allocates
-	drained    drains        // owned by the writer, or by who holds mu if there is none
+	drained    drains        // owned by who is at writing
 	writeErr   error         // why nothing can be written any more
 	unanswered error         // what ended the connection, when it has
 	room       chan struct{} // closed and replaced when the queue has room again; nil while nobody waits

@@ -39,7 +39,7 @@ func (l *Link) usePrompt() {
 }
 
 // maxNow is how many batches who writes without waiting writes, so that others who bring more
-// cannot keep it at that: what one record has brought is two at most.
+// cannot keep it at that. What a reader brings at once is less than two records, see nextRecord.
 const maxNow = 3
 
 // writeNow writes what is due, if nobody else writes, and it can be done without waiting. What the
