@@ -1,20 +1,39 @@
-package client
+package client_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/pysock/pysock/channel"
-	"github.com/pysock/pysock/secure"
+	"github.com/pysock/pysock/client"
+	"github.com/pysock/pysock/server"
 )
 
-// TestPipeToOneWhoIsAway: who does not answer a pipe's handshake is told apart by a code, as all that keeps a pipe from being opened.
+// TestPipeToOneWhoIsAway: who does not answer is told apart by a code, within Config.Timeout, and can
+// be reached again when it is back.
 func TestPipeToOneWhoIsAway(t *testing.T) {
-	err := pipeError("bob", secure.ErrTimeout)
-	require.ErrorIs(t, err, channel.CodeTimeout)
-	var e *channel.Error
-	require.ErrorAs(t, err, &e)
-	require.False(t, e.Remote)
-	require.ErrorContains(t, err, `pipe to "bob": `)
+	bubble(t, func(t *testing.T) {
+		ctx := t.Context()
+		w := newWorld(t, func(s *server.Server) { s.Grace = time.Minute }, "alice", "bob")
+		bobs, forBob := w.apart()
+		alice, bob := w.dial("alice", nil), w.dial("bob", forBob)
+		bobs.fail(true)
+		await(t, bob, phase(client.Resuming))
+
+		begun := time.Now()
+		_, err := alice.OpenPipe(ctx, "bob")
+		require.Equal(t, 10*time.Second, time.Since(begun), "the default of Config.Timeout")
+		var e *channel.Error
+		require.ErrorAs(t, err, &e)
+		require.Equal(t, channel.CodeTimeout, e.Code)
+		require.False(t, e.Remote)
+
+		bobs.fail(false)
+		await(t, bob, phase(client.Online))
+		p, err := alice.OpenPipe(ctx, "bob")
+		require.NoError(t, err)
+		require.NoError(t, p.Close())
+	})
 }

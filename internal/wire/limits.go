@@ -54,7 +54,8 @@ const (
 	// MinStreams is the least number of open streams that a receiver accepts.
 	MinStreams = 16
 
-	// ProgressInterval is how much may be read after a PROGRESS before the next is due (section 13).
+	// ProgressInterval is how much may be read after a PROGRESS before the next is due (section
+	// 13), when what has arrived already has been acted on.
 	ProgressInterval = 32768
 	// MinUnderWay is what may always be under way without PROGRESS (section 13).
 	MinUnderWay = 65536
