@@ -120,9 +120,10 @@ func (c *Client) state() (State, <-chan struct{}) {
 }
 
 // States tells how the client is doing: first as it is, then after each change, until ctx ends or
-// the client. A reader that is slow does not see every change, but always the latest, and by
-// Session that there were new sessions; it never keeps the client from going on. The last state of
-// a client that has ended is Offline.
+// the client. A reader that is slow does not see every change, but always the latest: a client that
+// was Resuming for a moment may be Online in two states one after the other, of which the second
+// has a later Since, and Session tells that there were new sessions. A reader never keeps the
+// client from going on. The last state of a client that has ended is Offline.
 func (c *Client) States(ctx context.Context) iter.Seq[State] {
 	return func(yield func(State) bool) {
 		for {
