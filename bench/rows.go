@@ -127,7 +127,8 @@ func idle(ctx context.Context, out io.Writer, _ time.Duration) error {
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(out, "idle\t\t%.1f\tKiB/connection\t%.2f\t%% of a core for %d\t\n", float64(after.Memory-before.Memory)/n/1024,
+		fmt.Fprintf(out, "idle\t\t%.1f\tKiB/connection\t%.2f\t%% of a core for %d\t\n",
+			float64(after.Memory-before.Memory)/n/1024,
 			100*float64(rested.CPU-after.CPU)/float64(rest), n)
 		return nil
 	})
@@ -177,7 +178,8 @@ func withClient(ctx context.Context, do func(*world, *client.Client) error) erro
 }
 
 // stream sends as many messages as it can, and waits until the last was taken.
-func stream(ctx context.Context, out io.Writer, w *world, row string, to channel.Conn, name string, size int, d time.Duration) error {
+func stream(ctx context.Context, out io.Writer, w *world, row string, to channel.Conn, name string, size int,
+	d time.Duration) error {
 	body := make([]byte, size)
 	send := func(d time.Duration) (n int, err error) {
 		for end := time.Now().Add(d); time.Now().Before(end); {

@@ -42,7 +42,9 @@ func serveUntilTold() error {
 	}
 	var mux channel.Mux
 	mux.Handle("sink", func(context.Context, channel.Conn, *channel.Message) error { return nil })
-	mux.Handle("echo", func(ctx context.Context, from channel.Conn, m *channel.Message) error { return m.Reply(ctx, m.Body) })
+	mux.Handle("echo", func(ctx context.Context, from channel.Conn, m *channel.Message) error {
+		return m.Reply(ctx, m.Body)
+	})
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return err

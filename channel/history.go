@@ -125,7 +125,8 @@ func (h *History) Add(m *Message) uint64 {
 func (h *History) forget(now time.Time) {
 	for len(h.entries) > 0 {
 		first := &h.entries[0]
-		if len(h.entries) <= h.cfg.Count && h.bytes <= h.cfg.Bytes && (h.cfg.Age <= 0 || now.Sub(first.Time) < h.cfg.Age) {
+		if len(h.entries) <= h.cfg.Count && h.bytes <= h.cfg.Bytes &&
+			(h.cfg.Age <= 0 || now.Sub(first.Time) < h.cfg.Age) {
 			return
 		}
 		h.bytes -= len(first.Message.Body)

@@ -56,8 +56,10 @@ func TestHistoryNumbersWhatItIsGiven(t *testing.T) {
 		want  []string
 		lost  uint64
 	}{
-		{0, 0, []string{"c", "d", "e"}, 2}, {1, 0, []string{"c", "d", "e"}, 1}, {2, 0, []string{"c", "d", "e"}, 0}, {3, 0, []string{"d", "e"}, 0},
-		{5, 0, nil, 0}, {0, 1, []string{"c"}, 2}, {3, 1, []string{"d"}, 0}, {2, 9, []string{"c", "d", "e"}, 0}, {2, -1, []string{"c", "d", "e"}, 0},
+		{0, 0, []string{"c", "d", "e"}, 2}, {1, 0, []string{"c", "d", "e"}, 1}, {2, 0, []string{"c", "d", "e"}, 0},
+		{3, 0, []string{"d", "e"}, 0},
+		{5, 0, nil, 0}, {0, 1, []string{"c"}, 2}, {3, 1, []string{"d"}, 0}, {2, 9, []string{"c", "d", "e"}, 0},
+		{2, -1, []string{"c", "d", "e"}, 0},
 	} {
 		p := entries(t, h, c.after, c.most)
 		assert.Equal(t, c.want, bodies(t, p), "%v", c)
@@ -130,7 +132,8 @@ func TestHistoryFromTheFuture(t *testing.T) {
 func TestHistoryKeepsCopies(t *testing.T) {
 	h := channel.NewHistory(channel.HistoryConfig{})
 	from := &channel.Peer{Name: "bob"}
-	m := channel.NewRequest(&channel.Message{Channel: "a", Body: []byte("body"), Encoding: channel.Text, From: from, Missed: 3, Group: "g"}, &answer{})
+	m := channel.NewRequest(&channel.Message{Channel: "a", Body: []byte("body"), Encoding: channel.Text, From: from, Missed: 3, Group: "g"},
+		&answer{})
 	h.Add(m)
 	m.Body[0] = 'X'
 	m.Group = "other"

@@ -48,7 +48,8 @@ func (x *Mux) Report(e ErrorEvent) (taken bool) {
 	}
 	defer func() {
 		if v := recover(); v != nil {
-			slog.Default().Error("pysock: the error hook panicked", "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
+			slog.Default().Error("pysock: the error hook panicked", "panic", fmt.Sprint(v), "stack",
+				string(debug.Stack()))
 		}
 	}()
 	(*h)(e)

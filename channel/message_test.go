@@ -40,7 +40,8 @@ func TestReplies(t *testing.T) {
 		"text": {reply: func(ctx context.Context, m *channel.Message) error {
 			return m.ReplyMessage(ctx, channel.Text, []byte("hi"))
 		}, enc: channel.Text, body: "hi"},
-		"error": {reply: func(_ context.Context, m *channel.Message) error { return m.ReplyError(channel.CodeBusy, "later") }, err: &channel.Error{Code: channel.CodeBusy, Text: "later", Remote: true}},
+		"error": {reply: func(_ context.Context, m *channel.Message) error { return m.ReplyError(channel.CodeBusy, "later") },
+			err: &channel.Error{Code: channel.CodeBusy, Text: "later", Remote: true}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := &answer{message: new(channel.Message)}

@@ -56,8 +56,14 @@ func TestUseBeforeAndAfterHandle(t *testing.T) {
 					seen = append(seen, "fallback")
 					return nil
 				})
-				channel.Of[int]("typed").Handle(&mux, func(context.Context, channel.Conn, int) error { seen = append(seen, "typed"); return nil })
-				channel.NewSignal("signal").Handle(&mux, func(context.Context, channel.Conn) error { seen = append(seen, "signal"); return nil })
+				channel.Of[int]("typed").Handle(&mux, func(context.Context, channel.Conn, int) error {
+					seen = append(seen, "typed")
+					return nil
+				})
+				channel.NewSignal("signal").Handle(&mux, func(context.Context, channel.Conn) error {
+					seen = append(seen, "signal")
+					return nil
+				})
 				channel.Respond(&mux, "square", func(_ context.Context, _ channel.Conn, n int) (int, error) {
 					seen = append(seen, "square")
 					return n * n, nil

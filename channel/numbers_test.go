@@ -55,12 +55,15 @@ func TestFloatsKeepTheirBits(t *testing.T) {
 		0x7ff8_0000_0000_0000, 0xfff8_0000_0000_0000, 0x7ff8_0000_0000_0001, 0xffff_ffff_ffff_ffff, // quiet NaNs
 		0x7ff8_0000_2000_0000, 0x7ffa_0000_0000_0000, // whose payload fits a smaller float
 		0x7ff0_0000_0000_0001, 0x7ff4_0000_0000_0000, 0xfff7_ffff_ffff_ffff, // signalling NaNs
-		math.Float64bits(0.1), math.Float64bits(1.0 / 3), math.Float64bits(math.Pi), math.Float64bits(1e300), math.Float64bits(65504), math.Float64bits(5.960464477539063e-8),
+		math.Float64bits(0.1), math.Float64bits(1.0 / 3), math.Float64bits(math.Pi), math.Float64bits(1e300), math.Float64bits(65504),
+		math.Float64bits(5.960464477539063e-8),
 	} {
 		f := math.Float64frombits(bits)
 		name := fmt.Sprintf("%016x", bits)
 		roundTripAs(t, name, f, func(t *testing.T, got float64) { assert.Equal(t, bits, math.Float64bits(got)) })
-		roundTripAs(t, name+" in a list", []float64{f}, func(t *testing.T, got []float64) { assert.Equal(t, bits, math.Float64bits(got[0])) })
+		roundTripAs(t, name+" in a list", []float64{f}, func(t *testing.T, got []float64) {
+			assert.Equal(t, bits, math.Float64bits(got[0]))
+		})
 		roundTripAs[any](t, name+" of no type", f, func(t *testing.T, got any) { assert.Equal(t, bits, math.Float64bits(got.(float64))) })
 	}
 	for _, bits := range []uint32{0, 1 << 31, 1, 0x7f80_0000, 0xff80_0000, 0x7fc0_0000, 0xffc0_0001, 0x7f7f_ffff, math.Float32bits(0.1)} {

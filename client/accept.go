@@ -165,12 +165,14 @@ func (c *Client) handshake(s *link.Stream, open wire.PipeOpen) (p *Pipe, again b
 		return nil, false, err
 	}
 	s.Accept()
-	pending, err := secure.Accept(ctx, sessionStream{s}, &secure.Config{Key: c.cfg.Keys.Private, Pipe: binding(open), Timeout: c.cfg.Timeout})
+	pending, err := secure.Accept(ctx, sessionStream{s}, &secure.Config{Key: c.cfg.Keys.Private, Pipe: binding(open),
+		Timeout: c.cfg.Timeout})
 	if err != nil {
 		return nil, false, err
 	}
 	hello, err := wire.ParseHello(pending.Hello())
-	if err == nil && (hello.Name != "" || len(hello.Groups) > 0 || hello.Transient || hello.Features&wire.FeatureResume != 0) {
+	if err == nil && (hello.Name != "" || len(hello.Groups) > 0 || hello.Transient ||
+		hello.Features&wire.FeatureResume != 0) {
 		err = errors.New("a pipe's hello says what only a session's may")
 	}
 	if err != nil {
@@ -211,7 +213,8 @@ func refusal(err error) (channel.Code, string) {
 }
 
 // pipeOf is the pipe that a peer comes back to, or a new one.
-func (c *Client) pipeOf(trust *peerTrust, key keys.PublicKey, number [wire.IDSize]byte) (p *Pipe, again bool, err error) {
+func (c *Client) pipeOf(trust *peerTrust, key keys.PublicKey,
+	number [wire.IDSize]byte) (p *Pipe, again bool, err error) {
 	if err := trust.check(key); err != nil {
 		return nil, false, err
 	}

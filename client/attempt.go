@@ -87,8 +87,9 @@ func (k *keeper) begin(conn *secure.Conn, w *wire.Welcome) error {
 	c.conn.Books().Welcomed(w.Record)
 	s.link = link.New(lower, &link.Config{
 		Initiator: true, Peer: &c.peer, From: c, Mux: c.mux, Listeners: &c.fromServer, OpenPipe: c.pipeOpened,
-		MaxMessage: c.cfg.maxMessage(), PeerMaxMessage: w.MaxMessage, StreamWindow: c.cfg.StreamWindow, Logger: c.cfg.Logger,
-		Books: c.conn.Books(), GroupMessages: true, Services: c.services(number), ServicesAtOnce: true,
+		MaxMessage: c.cfg.maxMessage(), PeerMaxMessage: w.MaxMessage, StreamWindow: c.cfg.StreamWindow,
+		Logger: c.cfg.Logger,
+		Books:  c.conn.Books(), GroupMessages: true, Services: c.services(number), ServicesAtOnce: true,
 	})
 	k.session = s
 	c.tally.begin(s.link, s)
@@ -99,6 +100,7 @@ func (k *keeper) begin(conn *secure.Conn, w *wire.Welcome) error {
 func (k *keeper) online() {
 	k.client.here.set(true) // first: who hears of it may send at once
 	k.client.states.set(func(now *State) {
-		now.Phase, now.Session, now.Address, now.Err, now.Retry, now.RetryAt = Online, k.session.number, k.dialer.address(), nil, 0, time.Time{}
+		now.Phase, now.Session, now.Address, now.Err, now.Retry, now.RetryAt = Online, k.session.number,
+			k.dialer.address(), nil, 0, time.Time{}
 	})
 }

@@ -21,8 +21,11 @@ func TestCloseInEachState(t *testing.T) {
 		least, most time.Duration
 		put         func(*testing.T, *world, *client.Client)
 	}{
-		"online":   {0, time.Second, func(*testing.T, *world, *client.Client) {}},
-		"resuming": {0, 6 * time.Second, func(t *testing.T, w *world, c *client.Client) { w.net.fail(true); await(t, c, phase(client.Resuming)) }},
+		"online": {0, time.Second, func(*testing.T, *world, *client.Client) {}},
+		"resuming": {0, 6 * time.Second, func(t *testing.T, w *world, c *client.Client) {
+			w.net.fail(true)
+			await(t, c, phase(client.Resuming))
+		}},
 		"resumes": {0, time.Second, func(t *testing.T, w *world, c *client.Client) {
 			w.net.cut()
 			synctest.Wait()

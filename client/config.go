@@ -161,7 +161,8 @@ func (c *Config) check() error {
 		name string
 		n    int64
 	}{
-		{"Timeout", int64(c.Timeout)}, {"KeepAlive", int64(c.KeepAlive)}, {"PipeGrace", int64(c.PipeGrace)}, {"RenewAfter", int64(c.RenewAfter)},
+		{"Timeout", int64(c.Timeout)}, {"KeepAlive", int64(c.KeepAlive)}, {"PipeGrace", int64(c.PipeGrace)},
+		{"RenewAfter", int64(c.RenewAfter)},
 		{"RenewBytes", c.RenewBytes}, {"ResumeBuffer", int64(c.ResumeBuffer)}, {"StreamWindow", int64(c.StreamWindow)},
 	} {
 		if size.n < 0 {

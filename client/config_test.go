@@ -14,11 +14,13 @@ import (
 // TestBadConfig: what is wrong in a Config is named, before anything is tried.
 func TestBadConfig(t *testing.T) {
 	for want, change := range map[string]func(*client.Config){
-		"Config.KeepAlive is negative":                                 func(c *client.Config) { c.KeepAlive = -1 },
-		"Config.PipeGrace is negative":                                 func(c *client.Config) { c.PipeGrace = -time.Second },
-		"Config.RenewBytes is negative":                                func(c *client.Config) { c.RenewBytes = -1 },
-		"Config.StreamWindow is negative":                              func(c *client.Config) { c.StreamWindow = -1 },
-		`Config.Addresses[1]: the address "nonsense" is not HOST:PORT`: func(c *client.Config) { c.Addresses = []string{"hub:2", "nonsense"} },
+		"Config.KeepAlive is negative":    func(c *client.Config) { c.KeepAlive = -1 },
+		"Config.PipeGrace is negative":    func(c *client.Config) { c.PipeGrace = -time.Second },
+		"Config.RenewBytes is negative":   func(c *client.Config) { c.RenewBytes = -1 },
+		"Config.StreamWindow is negative": func(c *client.Config) { c.StreamWindow = -1 },
+		`Config.Addresses[1]: the address "nonsense" is not HOST:PORT`: func(c *client.Config) {
+			c.Addresses = []string{"hub:2", "nonsense"}
+		},
 	} {
 		f := testworld.NewKey(t, "alice")
 		f.Server = &keys.ServerRef{Address: "hub:1", Key: f.Public}

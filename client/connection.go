@@ -53,7 +53,8 @@ func (c connection) Receive(ctx context.Context, channels ...string) (*channel.M
 	return m, c.said(ctx, err)
 }
 
-func (c connection) Request(ctx context.Context, name string, enc channel.Encoding, body []byte) (*channel.Message, error) {
+func (c connection) Request(ctx context.Context, name string, enc channel.Encoding,
+	body []byte) (*channel.Message, error) {
 	m, err := c.Conn.Request(ctx, name, enc, body)
 	return m, c.bare(ctx, err)
 }

@@ -116,7 +116,8 @@ func dialError(address string, err error) error {
 	var cut *secure.TruncatedError
 	switch {
 	case errors.As(err, &cut):
-		return fmt.Errorf("the server at %q ended the connection during the handshake, it may be overloaded: %w", address, err)
+		return fmt.Errorf("the server at %q ended the connection during the handshake, it may be overloaded: %w",
+			address, err)
 	case errors.As(err, &refused):
 		return fmt.Errorf("the server at %q refused the connection: %w", address,
 			&channel.Error{Code: channel.Code(refused.Code), Text: refused.Text, Remote: true})

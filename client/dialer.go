@@ -99,7 +99,8 @@ func (d *dialer) bounded(ctx context.Context, ask tokenFor) (*secure.Conn, wire.
 	return d.attempt(ctx, ask)
 }
 
-func (d *dialer) connect(ctx context.Context, address string, trust *serverTrust, ask tokenFor) (*secure.Conn, wire.Welcome, error) {
+func (d *dialer) connect(ctx context.Context, address string, trust *serverTrust,
+	ask tokenFor) (*secure.Conn, wire.Welcome, error) {
 	cfg := &secure.Config{
 		Key: d.cfg.Keys.Private, Timeout: d.cfg.Timeout,
 		VerifyPeer: func(key keys.PublicKey) error {
@@ -151,7 +152,8 @@ func (d *dialer) connect(ctx context.Context, address string, trust *serverTrust
 func (d *dialer) hello(token *wire.Token) ([]byte, error) {
 	d.groups = d.self.hello()
 	h := wire.Hello{
-		Transient: d.cfg.Transient, Features: wire.FeatureResume, MaxMessage: d.cfg.maxMessage(), Name: d.cfg.Keys.Name, Groups: d.groups,
+		Transient: d.cfg.Transient, Features: wire.FeatureResume, MaxMessage: d.cfg.maxMessage(), Name: d.cfg.Keys.Name,
+		Groups:   d.groups,
 		Instance: d.instance, Resume: token,
 	}
 	return h.Append(nil)
@@ -170,7 +172,8 @@ func (d *dialer) checkWelcome(w *wire.Welcome, token *wire.Token) error {
 	case w.Features&^wire.FeatureResume != 0:
 		return errors.New("the server's welcome has a feature that was not offered")
 	case d.cfg.Keys.Name != "" && w.Name != d.cfg.Keys.Name:
-		return fmt.Errorf("the server knows this key as %q, the key file says %q: change the name in one of them", w.Name, d.cfg.Keys.Name)
+		return fmt.Errorf("the server knows this key as %q, the key file says %q: change the name in one of them",
+			w.Name, d.cfg.Keys.Name)
 	case d.name != "" && w.Name != d.name:
 		return fmt.Errorf("%w: %q, and %q before", errChangedName, w.Name, d.name)
 	case w.Resumed && (token == nil || w.Session != token.Session):

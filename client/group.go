@@ -62,7 +62,8 @@ func (g Group) SendMessage(ctx context.Context, m *channel.Message) (channel.Rep
 	}
 	ctx, done := g.client.within(ctx)
 	defer done()
-	answer, err := ask[service.Report](ctx, g.client, service.Send, service.GroupMessage{Group: g.name, Channel: m.Channel, Encoding: m.Encoding, Body: body})
+	answer, err := ask[service.Report](ctx, g.client, service.Send,
+		service.GroupMessage{Group: g.name, Channel: m.Channel, Encoding: m.Encoding, Body: body})
 	if err != nil {
 		return channel.Report{}, err
 	}

@@ -176,7 +176,9 @@ func TestGroupWhileASessionBegins(t *testing.T) {
 		dialed := make(chan *client.Client, 1)
 		go func() {
 			start := time.Now()
-			alice, err := client.DialWith(context.Background(), "", l.client(), func() time.Time { return time.Now().Add(time.Duration(sleep.Load())) },
+			alice, err := client.DialWith(context.Background(), "", l.client(), func() time.Time {
+				return time.Now().Add(time.Duration(sleep.Load()))
+			},
 				func() time.Duration { return time.Since(start) })
 			if err != nil {
 				panic(err)
@@ -184,7 +186,8 @@ func TestGroupWhileASessionBegins(t *testing.T) {
 			dialed <- alice
 		}()
 		conn, _ := l.welcome(fresh(1))
-		first := link.New(resume.New(conn, &resume.Config{}), &link.Config{Peer: &channel.Peer{Name: "alice"}, Services: services, Logger: silent()})
+		first := link.New(resume.New(conn, &resume.Config{}), &link.Config{Peer: &channel.Peer{Name: "alice"}, Services: services,
+			Logger: silent()})
 		first.Run()
 		t.Cleanup(func() {
 			first.Cut(nil)

@@ -128,14 +128,16 @@ func (c *Client) Follow(ctx context.Context, name string, after uint64) iter.Seq
 // checkHistory checks the name of a history: a channel's, or a group's and a channel's.
 func checkHistory(name string) error {
 	err := keys.CheckChannel(name)
-	if group, of, ok := strings.Cut(name, "/"); err != nil && ok && keys.CheckName(group) == nil && keys.CheckChannel(of) == nil {
+	if group, of, ok := strings.Cut(name, "/"); err != nil && ok && keys.CheckName(group) == nil &&
+		keys.CheckChannel(of) == nil {
 		return nil
 	}
 	return err
 }
 
 // tell yields a page, after what is missing before it. It reports whether the loop goes on.
-func tell(ctx context.Context, page *channel.HistoryPage, name string, yield func(channel.HistoryEntry, error) bool) bool {
+func tell(ctx context.Context, page *channel.HistoryPage, name string,
+	yield func(channel.HistoryEntry, error) bool) bool {
 	switch {
 	case page.Anew:
 		if !yield(channel.HistoryEntry{}, &HistoryGapError{Name: name, Anew: true}) {
@@ -222,6 +224,7 @@ func entryFrom(e *service.Entry) (channel.HistoryEntry, error) {
 		return channel.HistoryEntry{}, fmt.Errorf("encoding mark %d", uint8(e.Encoding))
 	}
 	return channel.HistoryEntry{Number: e.Number, Time: at, Message: &channel.Message{
-		Channel: e.Channel, Body: e.Body, Encoding: e.Encoding, From: &channel.Peer{Name: e.From, Key: key, Unverified: true},
+		Channel: e.Channel, Body: e.Body, Encoding: e.Encoding,
+		From: &channel.Peer{Name: e.From, Key: key, Unverified: true},
 	}}, nil
 }

@@ -49,7 +49,8 @@ func (h *hub) keeps(name string, history func() *channel.History) {
 		out := service.HistoryPage{Epoch: epoch[:], Anew: anew, Lost: page.Lost, Last: page.Last}
 		for _, e := range page.Entries {
 			m := e.Message
-			out.Entries = append(out.Entries, service.Entry{Number: e.Number, Time: e.Time.UnixMilli(), Channel: m.Channel, From: "bob", Key: key, Encoding: m.Encoding, Body: m.Body})
+			out.Entries = append(out.Entries, service.Entry{Number: e.Number, Time: e.Time.UnixMilli(), Channel: m.Channel, From: "bob",
+				Key: key, Encoding: m.Encoding, Body: m.Body})
 		}
 		return out, nil
 	})

@@ -16,7 +16,8 @@ const (
 // insist is ask for those who listen: it asks again when a session is lost, or the server says no
 // for a reason that passes. Its error is final: the server's, or why ctx or the client ended, which
 // is what it says if both have.
-func insist[Answer any](ctx context.Context, c *Client, back *backoff, name string, request any) (answer Answer, err error) {
+func insist[Answer any](ctx context.Context, c *Client, back *backoff, name string,
+	request any) (answer Answer, err error) {
 	for {
 		answer, err = ask[Answer](ctx, c, name, request)
 		if err == nil || !c.passes(ctx, err) {

@@ -97,7 +97,8 @@ func (k *keeper) watch() bool {
 		}
 		if k.sleeper.notice() && s.stream != nil {
 			s.stream.Probe()
-			k.renewal = renewal{due: time.Now(), anew: !k.client.cfg.NoReconnect, back: backoff{first: firstWait, most: mostWait}}
+			k.renewal = renewal{due: time.Now(), anew: !k.client.cfg.NoReconnect,
+				back: backoff{first: firstWait, most: mostWait}}
 		}
 		wait := checkClock
 		if s.stream != nil && !s.ended() {
@@ -238,7 +239,8 @@ func (k *keeper) pause(d time.Duration, cause error) bool {
 		if phase != told || d == 0 {
 			told = phase
 			c.states.set(func(now *State) {
-				now.Phase, now.Err, now.Retry, now.RetryAt, now.Address = phase, cause, d, time.Time{}, k.dialer.address()
+				now.Phase, now.Err, now.Retry, now.RetryAt, now.Address = phase, cause, d, time.Time{},
+					k.dialer.address()
 				if d > 0 {
 					now.RetryAt = until
 				}

@@ -85,7 +85,8 @@ func TestLies(t *testing.T) {
 			return &wire.Welcome{Session: h.Resume.Session, Resumed: true, Proof: s.Server(l.hash, h.Resume.Session, h.Resume.Attempt-1, 0)}
 		}, true},
 		"a proof for another handshake": {func(l *liar, s *resume.Secret, h *wire.Hello) *wire.Welcome {
-			return &wire.Welcome{Session: h.Resume.Session, Resumed: true, Proof: s.Server([resume.HashSize]byte{}, h.Resume.Session, h.Resume.Attempt, 0)}
+			return &wire.Welcome{Session: h.Resume.Session, Resumed: true, Proof: s.Server([resume.HashSize]byte{}, h.Resume.Session,
+				h.Resume.Attempt, 0)}
 		}, true},
 		"a proof for the handshake before the hello": {func(l *liar, s *resume.Secret, h *wire.Hello) *wire.Welcome {
 			return &wire.Welcome{Session: h.Resume.Session, Resumed: true, Proof: s.Server(l.before, h.Resume.Session, h.Resume.Attempt, 0)}
@@ -94,7 +95,8 @@ func TestLies(t *testing.T) {
 			return &wire.Welcome{Session: h.Resume.Session, Resumed: true, Proof: h.Resume.Proof}
 		}, true},
 		"more than was sent": {func(l *liar, s *resume.Secret, h *wire.Hello) *wire.Welcome {
-			return &wire.Welcome{Session: h.Resume.Session, Resumed: true, Position: 1, Proof: s.Server(l.hash, h.Resume.Session, h.Resume.Attempt, 1)}
+			return &wire.Welcome{Session: h.Resume.Session, Resumed: true, Position: 1,
+				Proof: s.Server(l.hash, h.Resume.Session, h.Resume.Attempt, 1)}
 		}, true},
 		"other limits": {func(l *liar, s *resume.Secret, h *wire.Hello) *wire.Welcome {
 			proof := s.Server(l.hash, h.Resume.Session, h.Resume.Attempt, 0)
@@ -214,7 +216,8 @@ func TestLostBeforeItsWelcome(t *testing.T) {
 		_, hello := l.welcome(func(h *wire.Hello) *wire.Welcome {
 			require.GreaterOrEqual(t, h.Resume.Attempt, uint64(6))
 			require.Equal(t, secret.Client(l.before, h.Resume.Session, h.Resume.Attempt, h.Resume.Position), h.Resume.Proof)
-			return &wire.Welcome{Session: h.Resume.Session, Resumed: true, Proof: secret.Server(l.hash, h.Resume.Session, h.Resume.Attempt, 0)}
+			return &wire.Welcome{Session: h.Resume.Session, Resumed: true, Proof: secret.Server(l.hash, h.Resume.Session, h.Resume.Attempt,
+				0)}
 		})
 		require.Zero(t, hello.Resume.Position)
 		await(t, alice, session(1))

@@ -67,7 +67,8 @@ type SessionLostError struct {
 // Error says why in one line.
 func (e *SessionLostError) Error() string {
 	if e.Grace > 0 {
-		return fmt.Sprintf("the server could not be reached for as long as it keeps a session, which is %v: %v", e.Grace, e.Err)
+		return fmt.Sprintf("the server could not be reached for as long as it keeps a session, which is %v: %v",
+			e.Grace, e.Err)
 	}
 	return fmt.Sprintf("the server has not kept the session: %v", e.Err)
 }

@@ -54,7 +54,8 @@ func (p *Pipe) Messages(ctx context.Context, channels ...string) iter.Seq[*chann
 	return messages(ctx, p.Receive, channels)
 }
 
-func messages(ctx context.Context, receive func(context.Context, ...string) (*channel.Message, error), channels []string) iter.Seq[*channel.Message] {
+func messages(ctx context.Context, receive func(context.Context, ...string) (*channel.Message, error),
+	channels []string) iter.Seq[*channel.Message] {
 	if err := checkChannels(channels); err != nil {
 		panic(fmt.Sprintf("client: cannot give messages: %v", err))
 	}

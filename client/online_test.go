@@ -67,7 +67,8 @@ func TestFirstDial(t *testing.T) {
 		var failed *client.DialError
 		require.ErrorAs(t, err, &failed)
 		require.Len(t, failed.Attempts, 2)
-		require.EqualError(t, err, fmt.Sprintf(`no address of the server has worked: "hub:1": %v; "hub:2": %v`, failed.Attempts[0].Err, failed.Attempts[1].Err))
+		require.EqualError(t, err, fmt.Sprintf(`no address of the server has worked: "hub:1": %v; "hub:2": %v`, failed.Attempts[0].Err,
+			failed.Attempts[1].Err))
 		w.net.fail(false)
 
 		// A refusal is the same everywhere.

@@ -27,7 +27,8 @@ func (c *Client) OpenPipe(ctx context.Context, name string) (*Pipe, error) {
 		return nil, err
 	}
 	if keys.CheckClientName(name) != nil {
-		return nil, &channel.Error{Code: channel.CodeBadName, Text: "the server is no peer: use the client's own methods to talk to it"}
+		return nil, &channel.Error{Code: channel.CodeBadName,
+			Text: "the server is no peer: use the client's own methods to talk to it"}
 	}
 	trust, err := c.trustOf(name, true)
 	if err != nil {
@@ -58,7 +59,8 @@ func (c *Client) OpenPipe(ctx context.Context, name string) (*Pipe, error) {
 }
 
 // connectPipe opens a stream to a peer and shakes hands with it.
-func (c *Client) connectPipe(ctx context.Context, trust *peerTrust, number [wire.IDSize]byte) (*secure.Conn, wire.Welcome, error) {
+func (c *Client) connectPipe(ctx context.Context, trust *peerTrust,
+	number [wire.IDSize]byte) (*secure.Conn, wire.Welcome, error) {
 	open := wire.PipeOpen{Opener: c.self.pipeName(), Target: trust.name}
 	rand.Read(open.ID[:])
 	hello, err := (&wire.Hello{MaxMessage: c.cfg.maxMessage(), Instance: number}).Append(nil)

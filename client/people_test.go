@@ -44,7 +44,8 @@ func TestLookup(t *testing.T) {
 		info, err := alice.Lookup(ctx, "bob")
 		require.NoError(t, err)
 		require.Equal(t, channel.PeerInfo{
-			Peer: channel.Peer{Name: "bob", Key: known, Groups: []string{"a", "b"}}, State: channel.Away, Since: time.UnixMilli(1_700_000_000_123),
+			Peer: channel.Peer{Name: "bob", Key: known, Groups: []string{"a", "b"}}, State: channel.Away,
+			Since: time.UnixMilli(1_700_000_000_123),
 		}, info)
 		info, err = alice.Lookup(ctx, "carol")
 		require.NoError(t, err)

@@ -164,5 +164,6 @@ func changes(before channel.PeerInfo, known bool, now channel.PeerInfo, here, ca
 // went is the event of a peer that has left. Its name is the last that it had.
 func went(before channel.PeerInfo) channel.PresenceEvent {
 	last := channel.Peer{Name: before.Name, Key: before.Key, Unverified: before.Unverified}
-	return channel.PresenceEvent{Kind: channel.Went, Peer: channel.PeerInfo{Peer: last, State: channel.Left}, Before: before}
+	return channel.PresenceEvent{Kind: channel.Went, Peer: channel.PeerInfo{Peer: last, State: channel.Left},
+		Before: before}
 }

@@ -235,10 +235,12 @@ func TestLyingPresence(t *testing.T) {
 		first := service.PresencePage{Epoch: epoch, All: true, To: 5}
 		peers := func(n int) []service.Peer { return slices.Repeat([]service.Peer{somebody(t, "bob")}, n) }
 		for name, lie := range map[string][]service.PresencePage{
-			"no epoch":           {{All: true}},
-			"a long epoch":       {{Epoch: make([]byte, 17), All: true}},
-			"too many":           {{Epoch: epoch, All: true, Peers: peers(257)}},
-			"a bad name":         {{Epoch: epoch, All: true, Peers: []service.Peer{with(somebody(t, "bob"), func(p *service.Peer) { p.Name = "b\nb" })}}},
+			"no epoch":     {{All: true}},
+			"a long epoch": {{Epoch: make([]byte, 17), All: true}},
+			"too many":     {{Epoch: epoch, All: true, Peers: peers(257)}},
+			"a bad name": {{Epoch: epoch, All: true, Peers: []service.Peer{with(somebody(t, "bob"), func(p *service.Peer) {
+				p.Name = "b\nb"
+			})}}},
 			"another epoch":      {first, {Epoch: slices.Repeat([]byte{1}, 16), To: 6, Peers: peers(1)}},
 			"an earlier place":   {first, {Epoch: epoch, To: 4, Peers: peers(1)}},
 			"a state":            {{Epoch: epoch, All: true, Peers: []service.Peer{with(somebody(t, "bob"), func(p *service.Peer) { p.State = 9 })}}},

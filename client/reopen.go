@@ -106,7 +106,8 @@ func finalForPipe(err error) bool {
 		return false
 	}
 	switch refused.Code {
-	case channel.CodeClosed, channel.CodeShutdown, channel.CodeLimit, channel.CodeTimeout, channel.CodeCanceled, channel.CodeUnknownPeer,
+	case channel.CodeClosed, channel.CodeShutdown, channel.CodeLimit, channel.CodeTimeout, channel.CodeCanceled,
+		channel.CodeUnknownPeer,
 		channel.CodeNotConnected, channel.CodeBusy, channel.CodeGone:
 		return false
 	}

@@ -17,7 +17,8 @@ import (
 // mostPeers is how many peers of one server a client keeps for Presence and Peers.
 const mostPeers = 1 << 18
 
-var errTooManyPeers = &channel.Error{Code: channel.CodeLimit, Text: fmt.Sprintf("the server has told of more than %d peers", mostPeers)}
+var errTooManyPeers = &channel.Error{Code: channel.CodeLimit,
+	Text: fmt.Sprintf("the server has told of more than %d peers", mostPeers)}
 
 // roster is what the server has said of its clients, for the loops over Presence and for Peers.
 // Nothing runs for it: a loop that has nothing to tell asks the server, if nobody does already, and

@@ -70,8 +70,10 @@ func checkShape(name string, m *channel.Message) error {
 	if err := m.Decode(&lists); err != nil {
 		return badAnswer(name, err)
 	}
-	if len(lists.Groups) > wire.MaxGroups || len(lists.Peers) > service.MaxPage || len(lists.Unreached) > service.MaxUnreached || len(lists.Entries) > service.MaxEntries {
-		return badAnswer(name, fmt.Errorf("a list of %d is too long", max(len(lists.Groups), len(lists.Peers), len(lists.Unreached), len(lists.Entries))))
+	if len(lists.Groups) > wire.MaxGroups || len(lists.Peers) > service.MaxPage ||
+		len(lists.Unreached) > service.MaxUnreached || len(lists.Entries) > service.MaxEntries {
+		return badAnswer(name, fmt.Errorf("a list of %d is too long",
+			max(len(lists.Groups), len(lists.Peers), len(lists.Unreached), len(lists.Entries))))
 	}
 	return nil
 }
@@ -136,7 +138,8 @@ func reportFrom(r *service.Report) (channel.Report, error) {
 	if min(r.Reached, r.More) < 0 || max(r.Reached, r.More) > math.MaxInt32 {
 		return channel.Report{}, fmt.Errorf("numbers that cannot be: %d reached, %d others not", r.Reached, r.More)
 	}
-	report := channel.Report{Reached: r.Reached, More: r.More, Unreached: slices.Grow([]channel.Unreached(nil), len(r.Unreached))}
+	report := channel.Report{Reached: r.Reached, More: r.More,
+		Unreached: slices.Grow([]channel.Unreached(nil), len(r.Unreached))}
 	for i := range r.Unreached {
 		u := &r.Unreached[i]
 		key, err := keys.NewPublicKey(u.Key)
@@ -147,7 +150,8 @@ func reportFrom(r *service.Report) (channel.Report, error) {
 			return channel.Report{}, err
 		}
 		report.Unreached = append(report.Unreached, channel.Unreached{
-			Peer: channel.Peer{Name: u.Name, Key: key, Unverified: true}, Err: &channel.Error{Code: u.Code, Remote: true},
+			Peer: channel.Peer{Name: u.Name, Key: key, Unverified: true},
+			Err:  &channel.Error{Code: u.Code, Remote: true},
 		})
 	}
 	return report, nil

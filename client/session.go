@@ -96,7 +96,8 @@ func (s *session) token(hash [resume.HashSize]byte, position uint64, anew bool) 
 
 // proven reports whether the welcome that resumed the session came from who has its secret, and over this connection.
 func (s *session) proven(conn *secure.Conn, w *wire.Welcome) bool {
-	return resume.Equal(w.Proof, s.secret.Server([resume.HashSize]byte(conn.HandshakeHash()), s.id, s.attempt, w.Position))
+	return resume.Equal(w.Proof, s.secret.Server([resume.HashSize]byte(conn.HandshakeHash()), s.id, s.attempt,
+		w.Position))
 }
 
 // away reports whether the connection is lost, and since when. It is not before it is known why.

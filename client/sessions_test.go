@@ -190,7 +190,8 @@ func TestLongAway(t *testing.T) {
 func TestCloseCodes(t *testing.T) {
 	for code, back := range map[channel.Code]bool{
 		channel.CodeShutdown: true, channel.CodeLimit: true, channel.CodeTimeout: true, channel.CodeBusy: true, channel.CodeNoSession: true,
-		channel.CodeClosed: false, channel.CodeInternal: false, channel.CodeKicked: false, channel.CodeRevoked: false, 256: false, 999: false,
+		channel.CodeClosed: false, channel.CodeInternal: false, channel.CodeKicked: false, channel.CodeRevoked: false, 256: false,
+		999: false,
 	} {
 		bubble(t, func(t *testing.T) {
 			w := newWorld(t, nil, "alice")
@@ -348,7 +349,8 @@ func TestStates(t *testing.T) {
 		last := <-done
 		require.True(t, errors.Is(last.Err, channel.ErrClosed), "%v", last.Err)
 		require.Equal(t, []seen{
-			{client.Online, 1}, {client.Resuming, 1}, {client.Online, 1}, {client.Resuming, 1}, {client.Online, 2}, {client.Connecting, 2}, {client.Offline, 2},
+			{client.Online, 1}, {client.Resuming, 1}, {client.Online, 1}, {client.Resuming, 1}, {client.Online, 2}, {client.Connecting, 2},
+			{client.Offline, 2},
 		}, all)
 
 		// One that is late sees the end, one that gave up nothing more.

@@ -179,7 +179,8 @@ func TestPresenceAndHistory(t *testing.T) {
 		say("four", "five", "six", "seven", "eight")
 		w.net.fail(false)
 		w.dial("carol", nil)
-		for _, want := range []string{"server: three", `2 entries of the history "news" are missing`, "server: six", "server: seven", "server: eight"} {
+		for _, want := range []string{"server: three", `2 entries of the history "news" are missing`, "server: six", "server: seven",
+			"server: eight"} {
 			require.Equal(t, want, <-news)
 		}
 		for e, err := range alice.Presence(ctx) {

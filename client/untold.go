@@ -58,9 +58,12 @@ func (p *Pipe) owed() error {
 
 // bothGaps is one gap for two, of different pipes, that says why the later one's came to be.
 func bothGaps(a, b *channel.GapError) *channel.GapError {
-	both := &channel.GapError{Err: b.Err, Sent: a.Sent + b.Sent, Taken: a.Taken + b.Taken, Channels: slices.Clone(a.Channels)}
+	both := &channel.GapError{Err: b.Err, Sent: a.Sent + b.Sent, Taken: a.Taken + b.Taken,
+		Channels: slices.Clone(a.Channels)}
 	for _, g := range b.Channels {
-		i, found := slices.BinarySearchFunc(both.Channels, g.Channel, func(have channel.ChannelGap, name string) int { return strings.Compare(have.Channel, name) })
+		i, found := slices.BinarySearchFunc(both.Channels, g.Channel, func(have channel.ChannelGap, name string) int {
+			return strings.Compare(have.Channel, name)
+		})
 		if !found {
 			both.Channels = slices.Insert(both.Channels, i, g)
 			continue

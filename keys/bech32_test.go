@@ -15,7 +15,8 @@ func TestBech32BIP350(t *testing.T) {
 	for _, v := range []struct{ hrp, s string }{
 		{"A", "A1LQFN3A"},
 		{"a", "a1lqfn3a"},
-		{"an83characterlonghumanreadablepartthatcontainsthetheexcludedcharactersbioandnumber1", "an83characterlonghumanreadablepartthatcontainsthetheexcludedcharactersbioandnumber11sg7hg6"},
+		{"an83characterlonghumanreadablepartthatcontainsthetheexcludedcharactersbioandnumber1",
+			"an83characterlonghumanreadablepartthatcontainsthetheexcludedcharactersbioandnumber11sg7hg6"},
 		{"?", "?1v759aa"},
 	} {
 		data, err := bech32Decode(v.hrp, v.s)

@@ -67,7 +67,8 @@ func (f *File) Create(path string, opts *WriteOptions) error {
 	}
 	err = createFile(path, data)
 	if errors.Is(err, fs.ErrExist) {
-		return &FileError{Path: path, Err: fmt.Errorf("%w and is never overwritten; move it away, or choose another path", fs.ErrExist)}
+		return &FileError{Path: path,
+			Err: fmt.Errorf("%w and is never overwritten; move it away, or choose another path", fs.ErrExist)}
 	}
 	return err
 }

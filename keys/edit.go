@@ -29,7 +29,8 @@ func (d *document) apply(want *File, opts *WriteOptions) error {
 	d.applyKeys("peers", have.Peers, want.Peers)
 	d.applyKeys("clients", have.Clients, want.Clients)
 	if want.Open != have.Open {
-		d.set("open", &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!bool", Value: map[bool]string{true: "true", false: "false"}[want.Open]})
+		d.set("open", &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!bool",
+			Value: map[bool]string{true: "true", false: "false"}[want.Open]})
 	}
 	switch {
 	case want.Listen == have.Listen:

@@ -42,7 +42,8 @@ func sealPrivate(k *PrivateKey, opts *WriteOptions) (string, error) {
 
 // decryptPrivate opens what [sealPrivate] made.
 func decryptPrivate(path, text string, opts *LoadOptions) (*PrivateKey, error) {
-	if strings.TrimSuffix(text, "\n") != strings.TrimSpace(text) || !strings.HasSuffix(strings.TrimSpace(text), armor.Footer) {
+	if strings.TrimSuffix(text, "\n") != strings.TrimSpace(text) ||
+		!strings.HasSuffix(strings.TrimSpace(text), armor.Footer) {
 		return nil, errArmor // age forgives white space around its armor, we have no use for it
 	}
 	// The passphrase goes last: nobody is asked for one that is not needed.
@@ -62,7 +63,8 @@ func decryptPrivate(path, text string, opts *LoadOptions) (*PrivateKey, error) {
 	case pass.err != nil:
 		return nil, pass.err
 	case errors.As(err, &noMatch) && len(ids) > 0:
-		return nil, fmt.Errorf("%w, and to none of the age identities given; give the one that it is encrypted to", ErrEncrypted)
+		return nil, fmt.Errorf("%w, and to none of the age identities given; give the one that it is encrypted to",
+			ErrEncrypted)
 	case errors.As(err, &noMatch):
 		return nil, fmt.Errorf("%w to age recipients; give the age identity of one", ErrEncrypted)
 	case err != nil:
@@ -131,7 +133,8 @@ func (p *passphraseIdentity) unwrap(stanzas []*age.Stanza) ([]byte, error) {
 // or post-quantum hybrid (age1pq1…). Recipients of plugins and of ssh are refused.
 func ParseRecipient(s string) (age.Recipient, error) {
 	refuse := func(why string) (age.Recipient, error) {
-		return nil, fmt.Errorf("the age recipient %s %s; it should be what age-keygen prints as its public key, age1…", quote(s), why)
+		return nil, fmt.Errorf("the age recipient %s %s; it should be what age-keygen prints as its public key, age1…",
+			quote(s), why)
 	}
 	if strings.HasPrefix(s, "age1pq1") {
 		if r, err := age.ParseHybridRecipient(s); err == nil {
@@ -162,7 +165,8 @@ func LoadIdentities(path string) ([]age.Identity, error) {
 	}
 	ids, err := age.ParseIdentities(bytes.NewReader(r.data))
 	if err != nil {
-		return nil, &FileError{Path: path, Err: errors.New("this is not an age identity file without a passphrase; make one with age-keygen")}
+		return nil, &FileError{Path: path,
+			Err: errors.New("this is not an age identity file without a passphrase; make one with age-keygen")}
 	}
 	return ids, nil
 }

@@ -89,7 +89,8 @@ func (d *document) readKeys(n *yaml.Node, field string) (map[string]PublicKey, e
 			return err
 		}
 		if other, ok := names[key]; ok {
-			return d.errorf(k, "%s and %s in %s have the same key; each needs its own: remove one", quote(other), quote(k.Value), field)
+			return d.errorf(k, "%s and %s in %s have the same key; each needs its own: remove one", quote(other),
+				quote(k.Value), field)
 		}
 		keys[k.Value], names[key] = key, k.Value
 		return nil

@@ -111,7 +111,8 @@ func (d *document) open(opts *LoadOptions) (*File, error) {
 	}
 	switch {
 	case f.Private == nil && f.Public.IsZero():
-		return nil, d.errorf(d.root, "there is neither a public_key nor a private_key; make a key file with pysock-keygen")
+		return nil, d.errorf(d.root,
+			"there is neither a public_key nor a private_key; make a key file with pysock-keygen")
 	case f.Private == nil:
 	case f.Public.IsZero():
 		f.Public = f.Private.Public()

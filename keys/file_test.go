@@ -73,7 +73,8 @@ func TestLoadRefuses(t *testing.T) {
 		return err
 	}
 	folder := t.TempDir()
-	require.ErrorIs(t, refused(filepath.Join(folder, "none.yaml"), "does not exist; check the path, or make a key file with pysock-keygen"), fs.ErrNotExist)
+	require.ErrorIs(t, refused(filepath.Join(folder, "none.yaml"), "does not exist; check the path, or make a key file with pysock-keygen"),
+		fs.ErrNotExist)
 	refused(folder, "is a directory")
 	refused(write(t, ""), "is empty")
 	refused(write(t, string(good)+"#"+strings.Repeat("x", maxFile)), "larger than 1 MiB")

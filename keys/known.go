@@ -168,7 +168,8 @@ func (s *knownStore) edit(change func(*knownFile) error) error {
 			out.WriteString(line + "\n")
 		}
 		if out.Len() > maxFile {
-			return &FileError{Path: s.path, Err: errors.New("the file is full (1 MiB); remove lines that are no longer needed")}
+			return &FileError{Path: s.path,
+				Err: errors.New("the file is full (1 MiB); remove lines that are no longer needed")}
 		}
 		return replaceFile(target, out.Bytes(), k.info)
 	})

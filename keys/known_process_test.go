@@ -82,7 +82,8 @@ func TestProcessesLoseNothing(t *testing.T) {
 	for i := range writers {
 		all.Go(func() {
 			cmd := exec.Command(self)
-			cmd.Env = append(os.Environ(), childEnv+"=remember", fmt.Sprintf("%s=%d", writerEnv, i), writerDirEnv+"="+dir, "GORACE=atexit_sleep_ms=0")
+			cmd.Env = append(os.Environ(), childEnv+"=remember", fmt.Sprintf("%s=%d", writerEnv, i), writerDirEnv+"="+dir,
+				"GORACE=atexit_sleep_ms=0")
 			out, err := cmd.CombinedOutput()
 			assert.NoError(t, err, "%s", out)
 		})

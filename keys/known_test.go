@@ -113,8 +113,9 @@ func TestKnownFileIsStrict(t *testing.T) {
 	good := "# a comment\n\nhub.example:7700 " + alicePublic + "\n"
 	path := filepath.Join(t.TempDir(), "known")
 	for content, want := range map[string]string{
-		good + "hub.example:7700 " + bobPublic:    `:4: "hub.example:7700" is there already, in line 3`,
-		good + "Hub.example:7701 " + bobPublic:    `:4: the address "Hub.example:7701" is not in its usual form; write it as "hub.example:7701"`,
+		good + "hub.example:7700 " + bobPublic: `:4: "hub.example:7700" is there already, in line 3`,
+		good + "Hub.example:7701 " +
+			bobPublic: `:4: the address "Hub.example:7701" is not in its usual form; write it as "hub.example:7701"`,
 		good + "hub.example " + bobPublic:         `:4: the address "hub.example" is not HOST:PORT`,
 		good + "hub.example:1  " + bobPublic:      ":4: this is not a known server",
 		good + "hub.example:1 " + bobPublic + " ": ":4: this is not a known server",
@@ -159,7 +160,8 @@ func TestKnownFileGoesBad(t *testing.T) {
 	_, _, err2 := p.Lookup("bob")
 	_, err3 := s.All()
 	_, err4 := p.All()
-	for _, err := range []error{err1, err2, err3, err4, s.Check("h:1", k), p.Check("bob", k), s.Remember("h:1", k), p.Remember("bob", k), s.Forget("h:1"), p.Forget("bob")} {
+	for _, err := range []error{err1, err2, err3, err4, s.Check("h:1", k), p.Check("bob", k), s.Remember("h:1", k), p.Remember("bob", k),
+		s.Forget("h:1"), p.Forget("bob")} {
 		var fe *FileError
 		require.ErrorAs(t, err, &fe)
 		assert.Equal(t, 1, fe.Line)

@@ -83,7 +83,8 @@ func CheckChannel(s string) error { return checkText("channel name", s, MaxChann
 func invisible(r rune) bool {
 	const brailleBlank = 0x2800
 	return r == brailleBlank || unicode.Is(unicode.Co, r) ||
-		unicode.In(r, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector, unicode.Noncharacter_Code_Point)
+		unicode.In(r, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector,
+			unicode.Noncharacter_Code_Point)
 }
 
 func checkText(what, s string, limit int) error {

@@ -10,12 +10,14 @@ import (
 )
 
 func TestNames(t *testing.T) {
-	for _, s := range []string{"a", "alice", "Zoë", "боб", "李", "a.b", "...", "-", "a@b", "~", "🙂", strings.Repeat("a", 64), strings.Repeat("é", 32)} {
+	for _, s := range []string{"a", "alice", "Zoë", "боб", "李", "a.b", "...", "-", "a@b", "~", "🙂", strings.Repeat("a", 64),
+		strings.Repeat("é", 32)} {
 		assert.NoError(t, CheckName(s), "%q", s)
 		assert.NoError(t, CheckChannel(s), "%q", s)
 	}
 	for _, s := range []string{
-		"", ".", "..", strings.Repeat("a", 65), strings.Repeat("é", 33), "a b", " a", "a\t", "a\n", "a\u00a0b", "a\u2028b", "a\u3000b", "\x85",
+		"", ".", "..", strings.Repeat("a", 65), strings.Repeat("é", 33), "a b", " a", "a\t", "a\n", "a\u00a0b", "a\u2028b", "a\u3000b",
+		"\x85",
 		"a\x00b", "a\x1bb", "a\x7fb", "a\u009bb", "a\u202eb", "a\u2066b", "a\u200bb", "a\u200db", "a\u00adb", "\ufeffa", "\U000e0041",
 		"a/b", `a\b`, "a:b", "a*b", "a?b", `a"b`, "a<b", "a>b", "a|b", "a\xff", "\xed\xa0\x80", "e\u0301", "\u212b",
 	} {
@@ -76,7 +78,8 @@ func TestAddresses(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, got, again)
 	}
-	for _, in := range []string{"", "hub", ":1", ".:1", "hub:", "hub:0", "hub:65536", "hub:http", "hub:-1", "hub:+1", "::1:7700", "a b:1", "a\u202e:1", strings.Repeat("h", 300) + ":1"} {
+	for _, in := range []string{"", "hub", ":1", ".:1", "hub:", "hub:0", "hub:65536", "hub:http", "hub:-1", "hub:+1", "::1:7700", "a b:1",
+		"a\u202e:1", strings.Repeat("h", 300) + ":1"} {
 		_, err := NormalizeAddress(in)
 		assert.Error(t, err, "%q", in)
 	}
@@ -84,7 +87,8 @@ func TestAddresses(t *testing.T) {
 
 // TestInvisible refuses what two names could differ in without showing it.
 func TestInvisible(t *testing.T) {
-	for _, r := range []rune{0x3164, 0x115f, 0xffa0, 0x034f, 0xfe0f, 0x2800, 0xe0100, 0xfdd0, 0xffff, 0xe000, 0x200b, 0x202e, 0x00ad, 0x1f} {
+	for _, r := range []rune{0x3164, 0x115f, 0xffa0, 0x034f, 0xfe0f, 0x2800, 0xe0100, 0xfdd0, 0xffff, 0xe000, 0x200b, 0x202e, 0x00ad,
+		0x1f} {
 		for _, check := range []func(string) error{CheckName, CheckChannel, CheckClientName} {
 			var ne *NameError
 			require.ErrorAs(t, check("bob"+string(r)), &ne, "%U", r)

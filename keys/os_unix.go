@@ -18,7 +18,8 @@ func openNonblock(path string) (*os.File, error) {
 
 func checkMode(path string, info fs.FileInfo) error {
 	if mode := info.Mode().Perm(); mode&0o077 != 0 {
-		return &FileError{Path: path, Err: fmt.Errorf("%w: the file's mode is %04o; run chmod 600 %s", ErrPermissions, mode, shellPath(path))}
+		return &FileError{Path: path, Err: fmt.Errorf("%w: the file's mode is %04o; run chmod 600 %s", ErrPermissions,
+			mode, shellPath(path))}
 	}
 	return nil
 }
@@ -26,7 +27,9 @@ func checkMode(path string, info fs.FileInfo) error {
 // checkWritable refuses a file of known keys in which others can put theirs.
 func checkWritable(path string, info fs.FileInfo) error {
 	if mode := info.Mode().Perm(); mode&0o002 != 0 {
-		return &FileError{Path: path, Err: fmt.Errorf("everybody can change the file, its mode is %04o; check its lines and run chmod 600 %s", mode, shellPath(path))}
+		return &FileError{Path: path,
+			Err: fmt.Errorf("everybody can change the file, its mode is %04o; check its lines and run chmod 600 %s",
+				mode, shellPath(path))}
 	}
 	return nil
 }
@@ -37,7 +40,8 @@ func checkFolder(path, folder string) error {
 		return pathError(path, "cannot look at the folder", err)
 	}
 	if info.Mode().Perm()&0o002 != 0 && info.Mode()&fs.ModeSticky == 0 {
-		return &FileError{Path: path, Err: fmt.Errorf("%w: everybody can replace files in its folder; run chmod o-w %s", ErrPermissions, shellPath(folder))}
+		return &FileError{Path: path, Err: fmt.Errorf("%w: everybody can replace files in its folder; run chmod o-w %s",
+			ErrPermissions, shellPath(folder))}
 	}
 	return nil
 }

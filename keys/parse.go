@@ -102,7 +102,8 @@ func (d *document) syntaxError(err error) error {
 		}
 		text = m[2]
 	}
-	return &FileError{Path: d.name, Line: line, Err: fmt.Errorf("this is not valid YAML near here: %s; correct it", quote(text))}
+	return &FileError{Path: d.name, Line: line, Err: fmt.Errorf("this is not valid YAML near here: %s; correct it",
+		quote(text))}
 }
 
 // eachPair calls visit for the pairs of a mapping, having refused keys that are not

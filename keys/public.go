@@ -57,7 +57,8 @@ var lowOrder = [...]PublicKey{
 // order (all-zero among them) and an encoding that is not canonical.
 func NewPublicKey(b []byte) (PublicKey, error) {
 	if len(b) != PublicKeySize {
-		return PublicKey{}, fmt.Errorf("%w: a public key has %d bytes, this has %d", ErrInvalidKey, PublicKeySize, len(b))
+		return PublicKey{}, fmt.Errorf("%w: a public key has %d bytes, this has %d", ErrInvalidKey, PublicKeySize,
+			len(b))
 	}
 	p := PublicKey{[PublicKeySize]byte(b)}
 	if !p.canonical() {
@@ -90,7 +91,9 @@ func (p PublicKey) canonical() bool {
 func ParsePublicKey(s string) (PublicKey, error) {
 	switch upper := strings.ToUpper(s); {
 	case strings.HasPrefix(upper, secretPrefix):
-		return PublicKey{}, fmt.Errorf("%w: this is a private key, which nobody else may see; a public key starts with pysock1", ErrInvalidKey)
+		return PublicKey{},
+			fmt.Errorf("%w: this is a private key, which nobody else may see; a public key starts with pysock1",
+				ErrInvalidKey)
 	case !strings.HasPrefix(upper, "PYSOCK1"):
 		return PublicKey{}, fmt.Errorf("%w: a public key starts with pysock1", ErrInvalidKey)
 	}

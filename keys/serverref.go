@@ -100,7 +100,8 @@ func (d *document) readAlso(n *yaml.Node, first string) ([]string, error) {
 			return nil, d.wrap(v, err)
 		}
 		if other, ok := seen[normal]; ok {
-			return nil, d.errorf(v, "the addresses %s and %s of the server are the same; remove one", quote(other), quote(address))
+			return nil, d.errorf(v, "the addresses %s and %s of the server are the same; remove one", quote(other),
+				quote(address))
 		}
 		seen[normal] = address
 		addresses = append(addresses, address)

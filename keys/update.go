@@ -35,7 +35,8 @@ func update(path, target string, opts *WriteOptions, change func(*File) error) e
 	}
 	before, err := d.open(&LoadOptions{PublicOnly: true})
 	if errors.Is(err, ErrEncrypted) {
-		return &FileError{Path: path, Line: d.private.Line, Err: fmt.Errorf("%w and the file has no public_key; add the line public_key: KEY", ErrEncrypted)}
+		return &FileError{Path: path, Line: d.private.Line,
+			Err: fmt.Errorf("%w and the file has no public_key; add the line public_key: KEY", ErrEncrypted)}
 	}
 	if err != nil {
 		return err

@@ -155,7 +155,8 @@ func manyAddresses(n int) []string {
 func TestUpdateAddresses(t *testing.T) {
 	path := place(t, "client-addresses.yaml")
 	require.NoError(t, Update(path, nil, func(f *File) error { f.Server.Address = "new.example:7700"; return nil }))
-	for _, line := range []string{"  also: # the same server", "- hub2.example:7700 # the other line", "- hub.example:443 # where nothing"} {
+	for _, line := range []string{"  also: # the same server", "- hub2.example:7700 # the other line",
+		"- hub.example:443 # where nothing"} {
 		assert.Contains(t, read(t, path), line)
 	}
 	require.NoError(t, Update(path, nil, func(f *File) error {

@@ -94,7 +94,8 @@ func sendVersion(conn net.Conn) {
 }
 
 // answer is the expensive step: one KEM encapsulation and three DH.
-func answer(ctx context.Context, conn net.Conn, cfg *Config, preamble [preambleSize]byte, msg1 []byte) (*noise.HandshakeState, error) {
+func answer(ctx context.Context, conn net.Conn, cfg *Config, preamble [preambleSize]byte,
+	msg1 []byte) (*noise.HandshakeState, error) {
 	var hs *noise.HandshakeState
 	var out []byte
 	err := cfg.Gate.run(ctx, func() error {
@@ -105,7 +106,9 @@ func answer(ctx context.Context, conn net.Conn, cfg *Config, preamble [preambleS
 			if _, err = hs.ReadMessage(nil, msg1); err != nil {
 				return handshakeError(err)
 			}
-			out, err = frame(make([]byte, 0, lengthSize+message2Size), func(b []byte) ([]byte, error) { return hs.WriteMessage(b, nil) })
+			out, err = frame(make([]byte, 0, lengthSize+message2Size), func(b []byte) ([]byte, error) {
+				return hs.WriteMessage(b, nil)
+			})
 			return handshakeError(err) // the peer's e may be of small order
 		})
 	})

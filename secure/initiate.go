@@ -99,7 +99,9 @@ func initiate(ctx context.Context, conn net.Conn, cfg *Config) (*Conn, error) {
 		return nil, err
 	}
 	err = cfg.Gate.run(ctx, func() (err error) {
-		out, err = frame(make([]byte, 0, lengthSize+message3Min+len(hello)), func(b []byte) ([]byte, error) { return hs.WriteMessage(b, hello) })
+		out, err = frame(make([]byte, 0, lengthSize+message3Min+len(hello)), func(b []byte) ([]byte, error) {
+			return hs.WriteMessage(b, hello)
+		})
 		if err != nil {
 			return handshakeError(err)
 		}

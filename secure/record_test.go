@@ -83,7 +83,8 @@ func readAll(in *reader) (string, error) {
 func TestReaderSteps(t *testing.T) {
 	s := newSession(t)
 	contents := [][]byte{
-		[]byte("a"), bytes.Repeat([]byte("b"), smallSize-headerSize-minSealed+1), bytes.Repeat([]byte("c"), smallSize-headerSize-minSealed+2),
+		[]byte("a"), bytes.Repeat([]byte("b"), smallSize-headerSize-minSealed+1),
+		bytes.Repeat([]byte("c"), smallSize-headerSize-minSealed+2),
 		bytes.Repeat([]byte("d"), MaxContent), []byte("e"), bytes.Repeat([]byte("f"), 10000),
 	}
 	wire := s.records(t, contents...)
@@ -137,7 +138,8 @@ func TestRecordTampered(t *testing.T) {
 			require.True(t, strings.HasPrefix("firstsecond", got) && len(got) >= len(first), "byte %d: %q", pos, got)
 			// A wrong length is a wrong record, a bad one, or an end too early.
 			var truncated *TruncatedError
-			require.True(t, errors.Is(err, ErrTampered) || errors.As(err, &truncated) || errors.Is(err, ErrProtocol), "byte %d: %v", pos, err)
+			require.True(t, errors.Is(err, ErrTampered) || errors.As(err, &truncated) || errors.Is(err, ErrProtocol), "byte %d: %v", pos,
+				err)
 			if pos >= headerSize && pos < rekeyRecord+len("second") {
 				require.ErrorIs(t, err, ErrTampered)
 			}

@@ -16,7 +16,8 @@ type admission struct {
 }
 
 func newAdmission(f *keys.File) (admission, error) {
-	a := admission{open: f.Open, byKey: make(map[keys.PublicKey]string, len(f.Clients)), byName: make(map[string]keys.PublicKey, len(f.Clients)),
+	a := admission{open: f.Open, byKey: make(map[keys.PublicKey]string, len(f.Clients)),
+		byName: make(map[string]keys.PublicKey, len(f.Clients)),
 		folded: make(map[string]int, len(f.Clients))}
 	for name, key := range f.Clients {
 		if err := keys.CheckClientName(name); err != nil {

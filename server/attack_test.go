@@ -158,13 +158,16 @@ func TestBadFrames(t *testing.T) {
 		return b
 	}
 	for name, frames := range map[string][]byte{
-		"an unknown frame":       {0x77, 0, 0, 0, 0, 0, 0, 0},
-		"an unknown channel":     wire.AppendMessage(nil, 5, 0, wire.MessageStart{}, []byte("x")),
-		"a stream that is not":   wire.AppendData(nil, 1, []byte("x")),
-		"credit overflow":        append(wire.AppendChannel(nil, 1, 0, wire.KindApplication, "test"), wire.AppendMessage(nil, 1, 0, wire.MessageStart{}, make([]byte, 70_000))...),
-		"stream credit overflow": append(wire.AppendOpenStream(nil, 1, "x"), many(func(uint32) []byte { return wire.AppendData(nil, 1, make([]byte, 100)) })...),
-		"10,000 opens":           many(func(i uint32) []byte { return wire.AppendOpenStream(nil, 2*i+1, "x") }),
-		"10,000 channels":        many(func(i uint32) []byte { return wire.AppendChannel(nil, i%1024+1, 0, wire.KindApplication, "c") }),
+		"an unknown frame":     {0x77, 0, 0, 0, 0, 0, 0, 0},
+		"an unknown channel":   wire.AppendMessage(nil, 5, 0, wire.MessageStart{}, []byte("x")),
+		"a stream that is not": wire.AppendData(nil, 1, []byte("x")),
+		"credit overflow": append(wire.AppendChannel(nil, 1, 0, wire.KindApplication, "test"),
+			wire.AppendMessage(nil, 1, 0, wire.MessageStart{}, make([]byte, 70_000))...),
+		"stream credit overflow": append(wire.AppendOpenStream(nil, 1, "x"), many(func(uint32) []byte {
+			return wire.AppendData(nil, 1, make([]byte, 100))
+		})...),
+		"10,000 opens":    many(func(i uint32) []byte { return wire.AppendOpenStream(nil, 2*i+1, "x") }),
+		"10,000 channels": many(func(i uint32) []byte { return wire.AppendChannel(nil, i%1024+1, 0, wire.KindApplication, "c") }),
 	} {
 		conn := w.Raw("mallory")
 		wrote := make(chan struct{})

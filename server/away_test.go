@@ -32,7 +32,8 @@ func TestEndedWhileAway(t *testing.T) {
 		slow bool // the application's own Close waits for the client
 	}{
 		"replaced": {end: func(t *testing.T, w *bubble, _ *server.Session) { w.mustEnter("alice", false) }, code: channel.CodeReplaced},
-		"revoked":  {end: func(t *testing.T, w *bubble, _ *server.Session) { require.NoError(t, w.Reload(withoutAlice(w))) }, code: channel.CodeRevoked},
+		"revoked": {end: func(t *testing.T, w *bubble, _ *server.Session) { require.NoError(t, w.Reload(withoutAlice(w))) },
+			code: channel.CodeRevoked},
 		"kicked": {end: func(t *testing.T, _ *bubble, sess *server.Session) {
 			_ = sess.CloseWithReason(channel.CodeKicked, "out")
 		},
@@ -159,7 +160,8 @@ func TestResumeAgainst(t *testing.T) {
 			list.Clients = nil
 			_ = w.Reload(&list)
 		}, []channel.Code{channel.CodeRevoked}},
-		"Kick":     {func(w *bubble, sess *server.Session) { _ = sess.CloseWithReason(channel.CodeKicked, "") }, []channel.Code{channel.CodeKicked}},
+		"Kick": {func(w *bubble, sess *server.Session) { _ = sess.CloseWithReason(channel.CodeKicked, "") },
+			[]channel.Code{channel.CodeKicked}},
 		"Shutdown": {func(w *bubble, _ *server.Session) { _ = w.Shutdown(context.Background()) }, []channel.Code{channel.CodeShutdown}},
 		"Close":    {func(w *bubble, _ *server.Session) { _ = w.Server.Close() }, nil},
 		"grace":    {func(w *bubble, _ *server.Session) { <-time.After(2 * time.Minute) }, []channel.Code{channel.CodeNoSession}},

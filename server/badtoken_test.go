@@ -23,25 +23,29 @@ type badToken struct {
 }
 
 var badTokens = map[string]badToken{
-	"a wrong proof":                         {forge: func(t *wire.Token) { t.Proof[31] ^= 1 }, code: channel.CodeNoSession},
-	"a proof for another position":          {forge: func(t *wire.Token) { t.Position-- }, code: channel.CodeNoSession},
-	"a proof for another attempt":           {forge: func(t *wire.Token) { t.Attempt++ }, code: channel.CodeNoSession},
-	"a proof for another handshake":         {hash: func(h *[resume.HashSize]byte) { h[0] ^= 1 }, code: channel.CodeNoSession},
-	"a proof for no handshake":              {hash: func(h *[resume.HashSize]byte) { clear(h[:]) }, code: channel.CodeNoSession},
-	"a wrong proof, anew":                   {change: func(t *wire.Token) { t.Anew = true }, forge: func(t *wire.Token) { t.Proof[0] ^= 1 }, code: channel.CodeNoSession},
-	"another key":                           {as: "bob", code: channel.CodeNoSession},
-	"another key, anew":                     {as: "bob", change: func(t *wire.Token) { t.Anew = true }, code: channel.CodeNoSession},
-	"a position beyond":                     {change: func(t *wire.Token) { t.Position++ }, code: channel.CodeProtocol},
-	"a position far beyond":                 {change: func(t *wire.Token) { t.Position = 1<<64 - 1 }, code: channel.CodeProtocol},
-	"a position before what was told":       {change: func(t *wire.Token) { t.Position = 0 }, code: channel.CodeProtocol},
-	"the attempt once more":                 {change: func(t *wire.Token) { t.Attempt = 1 }, code: channel.CodeNoSession},
-	"an unknown id":                         {change: func(t *wire.Token) { t.Session[3] ^= 1 }, code: channel.CodeNoSession},
-	"an unknown id and another key":         {as: "bob", change: func(t *wire.Token) { t.Session[3] ^= 1 }, code: channel.CodeNoSession},
-	"an unknown id and another key, anew":   {as: "bob", change: func(t *wire.Token) { t.Session[3] ^= 1; t.Anew = true }},
-	"a bad position and an old attempt":     {change: func(t *wire.Token) { t.Position, t.Attempt = 0, 1 }, code: channel.CodeNoSession},
-	"a bad position and a wrong proof":      {change: func(t *wire.Token) { t.Position = 0 }, forge: func(t *wire.Token) { t.Proof[0] ^= 1 }, code: channel.CodeNoSession},
-	"an id of zeros":                        {change: func(t *wire.Token) { t.Session = [16]byte{} }, code: channel.CodeNoSession},
-	"the highest attempt, a wrong position": {change: func(t *wire.Token) { t.Attempt, t.Position = 1<<64-1, 0 }, code: channel.CodeProtocol},
+	"a wrong proof":                 {forge: func(t *wire.Token) { t.Proof[31] ^= 1 }, code: channel.CodeNoSession},
+	"a proof for another position":  {forge: func(t *wire.Token) { t.Position-- }, code: channel.CodeNoSession},
+	"a proof for another attempt":   {forge: func(t *wire.Token) { t.Attempt++ }, code: channel.CodeNoSession},
+	"a proof for another handshake": {hash: func(h *[resume.HashSize]byte) { h[0] ^= 1 }, code: channel.CodeNoSession},
+	"a proof for no handshake":      {hash: func(h *[resume.HashSize]byte) { clear(h[:]) }, code: channel.CodeNoSession},
+	"a wrong proof, anew": {change: func(t *wire.Token) { t.Anew = true }, forge: func(t *wire.Token) { t.Proof[0] ^= 1 },
+		code: channel.CodeNoSession},
+	"another key":                         {as: "bob", code: channel.CodeNoSession},
+	"another key, anew":                   {as: "bob", change: func(t *wire.Token) { t.Anew = true }, code: channel.CodeNoSession},
+	"a position beyond":                   {change: func(t *wire.Token) { t.Position++ }, code: channel.CodeProtocol},
+	"a position far beyond":               {change: func(t *wire.Token) { t.Position = 1<<64 - 1 }, code: channel.CodeProtocol},
+	"a position before what was told":     {change: func(t *wire.Token) { t.Position = 0 }, code: channel.CodeProtocol},
+	"the attempt once more":               {change: func(t *wire.Token) { t.Attempt = 1 }, code: channel.CodeNoSession},
+	"an unknown id":                       {change: func(t *wire.Token) { t.Session[3] ^= 1 }, code: channel.CodeNoSession},
+	"an unknown id and another key":       {as: "bob", change: func(t *wire.Token) { t.Session[3] ^= 1 }, code: channel.CodeNoSession},
+	"an unknown id and another key, anew": {as: "bob", change: func(t *wire.Token) { t.Session[3] ^= 1; t.Anew = true }},
+	"a bad position and an old attempt":   {change: func(t *wire.Token) { t.Position, t.Attempt = 0, 1 }, code: channel.CodeNoSession},
+	"a bad position and a wrong proof": {change: func(t *wire.Token) {
+		t.Position = 0
+	}, forge: func(t *wire.Token) { t.Proof[0] ^= 1 }, code: channel.CodeNoSession},
+	"an id of zeros": {change: func(t *wire.Token) { t.Session = [16]byte{} }, code: channel.CodeNoSession},
+	"the highest attempt, a wrong position": {change: func(t *wire.Token) { t.Attempt, t.Position = 1<<64-1, 0 },
+		code: channel.CodeProtocol},
 }
 
 // TestBadTokens comes with each kind of token that is no good, while the session's client is there

@@ -87,7 +87,8 @@ func (s *Server) bury(sess *Session, why *channel.Error) {
 		return
 	}
 	switch code := why.Code; {
-	case code == channel.CodeReplaced, code == channel.CodeKicked, code == channel.CodeRevoked, code >= channel.CodeApplication:
+	case code == channel.CodeReplaced, code == channel.CodeKicked, code == channel.CodeRevoked,
+		code >= channel.CodeApplication:
 		s.graves.put(sess.id, sess.key, grave{Code: code, Text: clip(why.Text)}, time.Now())
 	}
 }

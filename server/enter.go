@@ -14,7 +14,8 @@ import (
 
 // enter runs the handshake and makes a session of the connection, lets an earlier session go on over it, or refuses it.
 func (s *Server) enter(h *handshake) {
-	pending, err := secure.Accept(h.ctx, h.conn, &secure.Config{Key: s.Keys.Private, Timeout: s.HandshakeTimeout, Gate: s.gate})
+	pending, err := secure.Accept(h.ctx, h.conn, &secure.Config{Key: s.Keys.Private, Timeout: s.HandshakeTimeout,
+		Gate: s.gate})
 	if err != nil {
 		// Whoever it was has proven nothing, and is told nothing. Operators see it in the counters.
 		s.counters.failed.Add(1)
@@ -87,7 +88,8 @@ func (s *Server) begin(h *handshake, pending *secure.Pending, hello *wire.Hello)
 
 // newSession is one that nobody knows of yet.
 func (s *Server) newSession(peer *channel.Peer, hello *wire.Hello) *Session {
-	sess := &Session{server: s, key: peer.Key, own: peer.Name, fold: foldName(peer.Name), isTransient: hello.Transient, since: time.Now(),
+	sess := &Session{server: s, key: peer.Key, own: peer.Name, fold: foldName(peer.Name), isTransient: hello.Transient,
+		since:    time.Now(),
 		instance: instanceOf{peer.Key, hello.Instance}, ran: make(chan struct{}), over: make(chan struct{})}
 	sess.now.Store(peer)
 	if s.grace > 0 && hello.Features&wire.FeatureResume != 0 {

@@ -43,7 +43,8 @@ func (s *Server) mayNote(sess *Session) bool { return len(sess.notes) < mostNote
 
 // addNote is note without a limit. Call it with mu held.
 func (s *Server) addNote(sess *Session, n note) {
-	if n.of == ofAway && s.OnAway == nil || n.of == ofName && s.OnRename == nil || n.of == ofGroup && s.OnGroupChange == nil {
+	if n.of == ofAway && s.OnAway == nil || n.of == ofName && s.OnRename == nil || n.of == ofGroup &&
+		s.OnGroupChange == nil {
 		return
 	}
 	if last := len(sess.notes) - 1; n.of == ofAway && last >= 0 && sess.notes[last].of == ofAway {
@@ -149,7 +150,8 @@ func (s *Server) tell(sess *Session, n note) {
 func (s *Server) hook(name string, sess *Session, f func()) {
 	defer func() {
 		if v := recover(); v != nil {
-			s.logger().Error("pysock: a hook panicked", "hook", name, "peer", sess.now.Load().Name, "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
+			s.logger().Error("pysock: a hook panicked", "hook", name, "peer", sess.now.Load().Name, "panic",
+				fmt.Sprint(v), "stack", string(debug.Stack()))
 		}
 	}()
 	f()

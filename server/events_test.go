@@ -74,7 +74,8 @@ func TestHooks(t *testing.T) {
 		require.NoError(t, err)
 		m.cut()
 		require.NoError(t, m.comeBack())
-		require.Equal(t, []string{"al renamed from alice", "al in h true", "al in g false", "alice renamed from al", "alice away true", "alice away false"}, d.read())
+		require.Equal(t, []string{"al renamed from alice", "al in h true", "al in g false", "alice renamed from al", "alice away true",
+			"alice away false"}, d.read())
 		go func() { _ = m.session().CloseWithReason(channel.CodeKicked, "out") }()
 		require.Equal(t, []string{"alice left: ended by the server: out"}, d.read())
 

@@ -86,7 +86,8 @@ func (s *Server) isCutting() bool {
 }
 
 // sendTo sends a message of the server's own.
-func (s *Server) sendTo(ctx context.Context, to []*Session, group string, m *channel.Message, drop bool) (channel.Report, error) {
+func (s *Server) sendTo(ctx context.Context, to []*Session, group string, m *channel.Message,
+	drop bool) (channel.Report, error) {
 	if err := s.start(); err != nil {
 		return channel.Report{}, err
 	}
@@ -94,7 +95,9 @@ func (s *Server) sendTo(ctx context.Context, to []*Session, group string, m *cha
 		return channel.Report{}, err
 	}
 	if drop && len(m.Body)+wire.MessageOverhead > flow.Guaranteed {
-		return channel.Report{}, &channel.Error{Code: channel.CodeTooLarge, Text: fmt.Sprintf("what may be left out has at most %d bytes: nobody takes more at once", flow.Guaranteed-wire.MessageOverhead)}
+		return channel.Report{}, &channel.Error{Code: channel.CodeTooLarge,
+			Text: fmt.Sprintf("what may be left out has at most %d bytes: nobody takes more at once",
+				flow.Guaranteed-wire.MessageOverhead)}
 	}
 	if s.isCutting() {
 		return channel.Report{}, ErrServerClosed
@@ -113,7 +116,8 @@ func checkMessage(m *channel.Message) error {
 		return badName(err)
 	}
 	if m.Encoding > channel.CBOR {
-		return &channel.Error{Code: channel.CodeBadMessage, Text: fmt.Sprintf("there is no encoding %d", uint8(m.Encoding))}
+		return &channel.Error{Code: channel.CodeBadMessage,
+			Text: fmt.Sprintf("there is no encoding %d", uint8(m.Encoding))}
 	}
 	return nil
 }
@@ -131,11 +135,14 @@ func (s *Server) serveSend(ctx context.Context, sess *Session, m *channel.Messag
 	if s.AllowGroupSend == nil {
 		return &channel.Error{Code: channel.CodeRefused, Text: "this server lets nobody send to groups"}
 	}
-	if err := s.ask("AllowGroupSend", *peer, func() error { return s.AllowGroupSend(*peer, req.Group, msg) }); err != nil {
+	if err := s.ask("AllowGroupSend", *peer, func() error {
+		return s.AllowGroupSend(*peer, req.Group, msg)
+	}); err != nil {
 		return policyError(err)
 	}
 	if !sess.slots.mayUse(req.Channel) {
-		return &channel.Error{Code: channel.CodeLimit, Text: fmt.Sprintf("a client sends to groups on %d channels at most", mostGroupChannels)}
+		return &channel.Error{Code: channel.CodeLimit,
+			Text: fmt.Sprintf("a client sends to groups on %d channels at most", mostGroupChannels)}
 	}
 	to := slices.DeleteFunc(s.Group(req.Group).members(), func(other *Session) bool { return other == sess })
 	if recorded := s.record(req.Group, msg); len(to) == 0 && !recorded {
@@ -147,7 +154,8 @@ func (s *Server) serveSend(ctx context.Context, sess *Session, m *channel.Messag
 	report := s.deliver(ctx, to, d)
 	told := service.Report{Reached: report.Reached, More: report.More}
 	for _, u := range report.Unreached {
-		told.Unreached = append(told.Unreached, service.Unreached{Name: u.Peer.Name, Key: u.Peer.Key.Bytes(), Code: codeOf(u.Err)})
+		told.Unreached = append(told.Unreached, service.Unreached{Name: u.Peer.Name, Key: u.Peer.Key.Bytes(),
+			Code: codeOf(u.Err)})
 	}
 	return replyValue(ctx, m, told)
 }

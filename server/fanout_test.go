@@ -19,7 +19,8 @@ import (
 
 // sendGroup asks the server to send to a group.
 func (m *member) sendGroup(group, name, body string) (service.Report, error) {
-	return query[service.Report](m, service.Send, service.GroupMessage{Group: group, Channel: name, Encoding: channel.Text, Body: []byte(body)})
+	return query[service.Report](m, service.Send, service.GroupMessage{Group: group, Channel: name, Encoding: channel.Text,
+		Body: []byte(body)})
 }
 
 // TestGroupSend sends to the others in a group, who learn who it was and where.
@@ -69,7 +70,8 @@ func TestGroupSend(t *testing.T) {
 		synctest.Wait()
 		report, err = alice.sendGroup("room", "unheard", "?")
 		require.NoError(t, err)
-		require.Equal(t, []service.Unreached{{Name: "bob", Key: w.files["bob"].Public.Bytes(), Code: channel.CodeNoHandler}}, report.Unreached)
+		require.Equal(t, []service.Unreached{{Name: "bob", Key: w.files["bob"].Public.Bytes(), Code: channel.CodeNoHandler}},
+			report.Unreached)
 
 		page, err := h.Entries(0, 0)
 		require.NoError(t, err)
@@ -321,7 +323,8 @@ func TestManySendToOneWhoIsDeaf(t *testing.T) {
 				reached++
 				continue
 			}
-			require.Equal(t, []service.Unreached{{Name: "m0", Key: w.files["m0"].Public.Bytes(), Code: channel.CodeLimit}}, report.Unreached)
+			require.Equal(t, []service.Unreached{{Name: "m0", Key: w.files["m0"].Public.Bytes(), Code: channel.CodeLimit}},
+				report.Unreached)
 		}
 		require.LessOrEqual(t, time.Since(began), 6*time.Second)
 		require.GreaterOrEqual(t, time.Since(began), 5*time.Second)
@@ -353,7 +356,8 @@ func TestLargeGroupMessage(t *testing.T) {
 			report, err := others[0].sendGroup("all", "large", body)
 			require.NoError(t, err)
 			require.Equal(t, len(others)-1, report.Reached)
-			require.Equal(t, []service.Unreached{{Name: "m0", Key: w.files["m0"].Public.Bytes(), Code: channel.CodeTooLarge}}, report.Unreached)
+			require.Equal(t, []service.Unreached{{Name: "m0", Key: w.files["m0"].Public.Bytes(), Code: channel.CodeTooLarge}},
+				report.Unreached)
 			synctest.Wait()
 			for _, b := range boxes[1:] {
 				require.Equal(t, []string{body}, b.texts())

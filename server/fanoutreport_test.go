@@ -31,6 +31,7 @@ func TestReportHidesTheUnseen(t *testing.T) {
 		synctest.Wait()
 		report, err := carol.sendGroup("g", "unheard", "x")
 		require.NoError(t, err)
-		require.Equal(t, service.Report{Unreached: []service.Unreached{{Name: "bob", Key: w.files["bob"].Public.Bytes(), Code: channel.CodeNoHandler}}, More: 1}, report)
+		require.Equal(t, service.Report{Unreached: []service.Unreached{{Name: "bob", Key: w.files["bob"].Public.Bytes(),
+			Code: channel.CodeNoHandler}}, More: 1}, report)
 	})
 }

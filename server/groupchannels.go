@@ -17,7 +17,9 @@ type openers struct {
 	of map[string]keys.PublicKey
 }
 
-var errManyChannels = &channel.Error{Code: channel.CodeLimit, Text: fmt.Sprintf("others send to it on %d channels at most, and each on %d", wire.MaxGroupChannels, mostGroupChannels)}
+var errManyChannels = &channel.Error{Code: channel.CodeLimit,
+	Text: fmt.Sprintf("others send to it on %d channels at most, and each on %d", wire.MaxGroupChannels,
+		mostGroupChannels)}
 
 // mayUse reports whether a client may send to the session on a group channel, and notes that it does if nobody has yet.
 func (o *openers) mayUse(name string, key keys.PublicKey) bool {

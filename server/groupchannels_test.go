@@ -43,7 +43,8 @@ func TestGroupChannelsOfManySessions(t *testing.T) {
 				if n == 0 {
 					require.Equal(t, service.Report{Reached: 1}, report)
 				} else {
-					require.Equal(t, []service.Unreached{{Name: "alice", Key: w.files["alice"].Public.Bytes(), Code: channel.CodeLimit}}, report.Unreached)
+					require.Equal(t, []service.Unreached{{Name: "alice", Key: w.files["alice"].Public.Bytes(), Code: channel.CodeLimit}},
+						report.Unreached)
 				}
 			}
 			bob.leave()

@@ -34,7 +34,8 @@ func (w *bubble) reader(line memnet.Config, all bool) (m *member, news func() in
 	require.NoError(w.t, err)
 	m.raw, m.welcome = a, welcome
 	m.conn = resume.New(conn, &resume.Config{})
-	m.link = link.New(m.conn, &link.Config{Initiator: true, Peer: &channel.Peer{Name: "server"}, Mux: new(channel.Mux), GroupMessages: true})
+	m.link = link.New(m.conn, &link.Config{Initiator: true, Peer: &channel.Peer{Name: "server"}, Mux: new(channel.Mux),
+		GroupMessages: true})
 	m.link.Pull()
 	var mu sync.Mutex
 	var got int

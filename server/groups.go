@@ -119,7 +119,8 @@ func (s *Session) joinGroup(name string) (now service.Self, err error) {
 	case in:
 		return s.self(), nil
 	case len(p.Groups) >= wire.MaxGroups:
-		return now, &channel.Error{Code: channel.CodeLimit, Text: fmt.Sprintf("a session is in at most %d groups", wire.MaxGroups)}
+		return now, &channel.Error{Code: channel.CodeLimit, Text: fmt.Sprintf("a session is in at most %d groups",
+			wire.MaxGroups)}
 	case !srv.note(s, note{of: ofGroup, name: name, on: true}):
 		return now, errHooksBusy
 	}

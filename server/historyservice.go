@@ -63,7 +63,8 @@ func (s *Server) mayRead(sess *Session, name string) error {
 }
 
 // serveHistory answers a request for what follows in a history, at once or when there is something.
-func (s *Server) serveHistory(ctx context.Context, sess *Session, m *channel.Message, req service.HistoryRequest) error {
+func (s *Server) serveHistory(ctx context.Context, sess *Session, m *channel.Message,
+	req service.HistoryRequest) error {
 	h := s.Histories[req.Name]
 	if h == nil {
 		return &channel.Error{Code: channel.CodeUnknownPeer, Text: "there is no such history"}
@@ -114,7 +115,8 @@ func (s *Server) serveHistory(ctx context.Context, sess *Session, m *channel.Mes
 func (s *Server) awaitEntry(ctx context.Context, sess *Session, h *channel.History, after uint64) error {
 	defer sess.slots.waits.Add(-1)
 	if sess.slots.waits.Add(1) > mostWaits {
-		return &channel.Error{Code: channel.CodeBusy, Text: fmt.Sprintf("%d requests wait for histories already", mostWaits)}
+		return &channel.Error{Code: channel.CodeBusy, Text: fmt.Sprintf("%d requests wait for histories already",
+			mostWaits)}
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -136,7 +138,8 @@ func entriesOf(kept []channel.HistoryEntry, most int) (entries []service.Entry, 
 		if len(entries) > 0 && (bodies+n > service.MaxPageBytes || size+n+entryRoom > most) {
 			break
 		}
-		entry := service.Entry{Number: e.Number, Time: e.Time.UnixMilli(), Channel: e.Message.Channel, Encoding: e.Message.Encoding, Body: e.Message.Body}
+		entry := service.Entry{Number: e.Number, Time: e.Time.UnixMilli(), Channel: e.Message.Channel,
+			Encoding: e.Message.Encoding, Body: e.Message.Body}
 		if from := e.Message.From; from != nil {
 			entry.From, entry.Key = from.Name, from.Key.Bytes()
 		}
@@ -156,6 +159,7 @@ func fitsAlone(entry service.Entry, most int) bool {
 	if len(entry.Body)+wire.MessageOverhead > most {
 		return false
 	}
-	body, err := channel.Marshal(service.HistoryPage{Epoch: make([]byte, 16), Anew: true, Lost: math.MaxUint64, Last: math.MaxUint64, Entries: []service.Entry{entry}})
+	body, err := channel.Marshal(service.HistoryPage{Epoch: make([]byte, 16), Anew: true, Lost: math.MaxUint64,
+		Last: math.MaxUint64, Entries: []service.Entry{entry}})
 	return err == nil && len(body)+wire.MessageOverhead <= most
 }

@@ -52,7 +52,8 @@ func TestHistoryService(t *testing.T) {
 		require.EqualValues(t, 2, page.Lost)
 		require.EqualValues(t, 7, page.Last)
 		require.False(t, page.Anew)
-		require.Equal(t, service.Entry{Number: 3, Time: time.Now().UnixMilli(), Channel: "work", From: "alice", Key: w.files["alice"].Public.Bytes(), Body: []byte("3")}, page.Entries[0])
+		require.Equal(t, service.Entry{Number: 3, Time: time.Now().UnixMilli(), Channel: "work", From: "alice",
+			Key: w.files["alice"].Public.Bytes(), Body: []byte("3")}, page.Entries[0])
 		page, err = read(service.HistoryRequest{Epoch: page.Epoch, After: 4, Max: 2})
 		require.NoError(t, err)
 		require.Equal(t, []uint64{5, 6}, numbers(page))
@@ -198,7 +199,8 @@ func TestHistoryPages(t *testing.T) {
 
 // TestBadHistories are mistakes of the program.
 func TestBadHistories(t *testing.T) {
-	for name, h := range map[string]*channel.History{"two words": channel.NewHistory(channel.HistoryConfig{}), "a/": channel.NewHistory(channel.HistoryConfig{}), "..": nil, "a*/b": channel.NewHistory(channel.HistoryConfig{})} {
+	for name, h := range map[string]*channel.History{"two words": channel.NewHistory(channel.HistoryConfig{}),
+		"a/": channel.NewHistory(channel.HistoryConfig{}), "..": nil, "a*/b": channel.NewHistory(channel.HistoryConfig{})} {
 		w := &server.Server{Keys: serverKeys(t), Histories: map[string]*channel.History{name: h}}
 		require.ErrorContains(t, w.Shutdown(t.Context()), "history", name)
 	}
@@ -216,7 +218,8 @@ func TestHistoryTooLarge(t *testing.T) {
 		small := w.member("alice", func(h *wire.Hello) { offer(h); h.MaxMessage = wire.MinMaxMessage })
 		ask := func(after uint64, max int, lost uint64, want ...uint64) {
 			t.Helper()
-			page, err := query[service.HistoryPage](small, service.History, service.HistoryRequest{Name: "news", After: after, Max: max, Wait: true})
+			page, err := query[service.HistoryPage](small, service.History, service.HistoryRequest{Name: "news", After: after, Max: max,
+				Wait: true})
 			require.NoError(t, err)
 			require.Equal(t, lost, page.Lost)
 			require.Equal(t, want, numbers(page))

@@ -24,7 +24,8 @@ func (s *Server) mayJoin(sess *Session, h *handshake) (room, error) {
 	case !s.admission.admits(key, sess.own):
 		return noRoom, &channel.Error{Code: channel.CodeRevoked} // the list was reloaded meanwhile
 	case !sess.isTransient && len(s.lasting[key]) >= s.limits.MaxTransient+2:
-		return noRoom, &channel.Error{Code: channel.CodeLimit, Text: "handlers of this key's earlier sessions still run"}
+		return noRoom, &channel.Error{Code: channel.CodeLimit,
+			Text: "handlers of this key's earlier sessions still run"}
 	case sess.isTransient && s.transient[key] >= s.limits.MaxTransient:
 		return roomOfKey, &channel.Error{Code: channel.CodeLimit, Text: "too many transient sessions of this key"}
 	case len(s.open)+s.joining-s.yielding >= s.limits.MaxSessions:

@@ -68,7 +68,8 @@ func (w *bubble) tryMember(name string, books *link.Books, change func(*wire.Hel
 	m.conn = resume.New(conn, &resume.Config{Retry: func(d time.Duration) { m.retry <- d }})
 	m.mux = new(channel.Mux)
 	m.mux.Handle("news", m.got.handle)
-	m.link = link.New(m.conn, &link.Config{Initiator: true, Peer: &channel.Peer{Name: "server"}, Mux: m.mux, GroupMessages: true, Books: books, Services: w.services,
+	m.link = link.New(m.conn, &link.Config{Initiator: true, Peer: &channel.Peer{Name: "server"}, Mux: m.mux, GroupMessages: true,
+		Books: books, Services: w.services,
 		OpenPipe: func(s *link.Stream, _ wire.PipeOpen) { s.Accept(); m.pipes <- s }})
 	m.link.Run()
 	w.t.Cleanup(m.leave)
@@ -119,7 +120,8 @@ func ask(ctx context.Context, raw net.Conn, file *keys.File, token asker) (*secu
 	conn, err := secure.Initiate(ctx, raw, &secure.Config{
 		Key: file.Private, VerifyPeer: func(keys.PublicKey) error { return nil },
 		HelloFor: func(hash []byte) ([]byte, error) {
-			h := wire.Hello{MaxMessage: wire.DefaultMaxMessage, Name: file.Name, Features: wire.FeatureResume, Resume: token([resume.HashSize]byte(hash))}
+			h := wire.Hello{MaxMessage: wire.DefaultMaxMessage, Name: file.Name, Features: wire.FeatureResume,
+				Resume: token([resume.HashSize]byte(hash))}
 			return h.Append(nil)
 		},
 	})

@@ -33,7 +33,8 @@ func inUse() int64 {
 // application offer it as much as they can, which would be without end. What is taken from them
 // stays within the limits, they wait meanwhile, and hear of the end.
 func TestMemoryOfWhoIsAway(t *testing.T) {
-	limits := server.Limits{MaxSessions: 2, MaxHandshakes: 1, MaxMessage: 64 << 10, MaxPipes: 8, MaxStreams: 16, PipeWindow: 64 << 10, ResumeBuffer: 192 << 10}
+	limits := server.Limits{MaxSessions: 2, MaxHandshakes: 1, MaxMessage: 64 << 10, MaxPipes: 8, MaxStreams: 16, PipeWindow: 64 << 10,
+		ResumeBuffer: 192 << 10}
 	inHub(t, func(s *server.Server) { s.Limits = limits }, func(t *testing.T, w *bubble, got *received) {
 		alice, bob := w.member("alice", nil), w.member("bob", nil)
 		sess := alice.session()

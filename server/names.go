@@ -94,7 +94,8 @@ func OpenNames(path string, cfg *NamesConfig) (*Names, error) {
 	if cfg.Max < 0 || cfg.Max > mostNames {
 		return nil, fmt.Errorf("server: NamesConfig.Max is %d; it is at most %d", cfg.Max, mostNames)
 	}
-	n := &Names{given: path, max: cfg.Max, byName: map[string]*entry{}, byKey: map[keys.PublicKey]*entry{}, byFold: map[string]*entry{}}
+	n := &Names{given: path, max: cfg.Max, byName: map[string]*entry{}, byKey: map[keys.PublicKey]*entry{},
+		byFold: map[string]*entry{}}
 	if n.max == 0 {
 		n.max = defaultMaxNames
 	}
@@ -187,7 +188,8 @@ func (n *Names) makeWay(e *entry, clear bool) (old *entry, err error) {
 	mine, alike := n.byKey[e.key], n.byFold[e.fold]
 	switch {
 	case mine != nil && !n.expired(mine, e.seen):
-		return nil, &channel.Error{Code: channel.CodeNameTaken, Text: fmt.Sprintf("this key's name here is %q", mine.name)}
+		return nil, &channel.Error{Code: channel.CodeNameTaken,
+			Text: fmt.Sprintf("this key's name here is %q", mine.name)}
 	case alike == nil || n.expired(alike, e.seen):
 	case alike.name == e.name:
 		return nil, &channel.Error{Code: channel.CodeNameTaken}

@@ -37,7 +37,8 @@ func TestNamesThatAClientChooses(t *testing.T) {
 			records[welcome.Record]++
 			books.Welcomed(welcome.Record)
 			m.conn = resume.New(conn, &resume.Config{Retry: func(time.Duration) {}})
-			m.link = link.New(m.conn, &link.Config{Initiator: true, Peer: &channel.Peer{Name: "server"}, MaxChannels: wire.MaxChannels, Books: books})
+			m.link = link.New(m.conn, &link.Config{Initiator: true, Peer: &channel.Peer{Name: "server"}, MaxChannels: wire.MaxChannels,
+				Books: books})
 			m.link.Pull()
 			for i := range each {
 				name := fmt.Sprintf("%s-%d-%d", strings.Repeat("x", 100), round, i)

@@ -28,7 +28,8 @@ func (n *Names) open() error {
 	lock, err := lockNames(path + ".lock")
 	switch {
 	case errors.Is(err, errLocked):
-		return n.fileError(0, errors.New("another server has these names open; stop it, or give this one a file of its own"))
+		return n.fileError(0,
+			errors.New("another server has these names open; stop it, or give this one a file of its own"))
 	case err != nil:
 		return n.pathError("cannot lock the file", err)
 	}
@@ -75,7 +76,8 @@ func (n *Names) readFile() ([]byte, error) {
 	case err != nil:
 		return nil, n.pathError("cannot read the file", err)
 	case len(data) > maxNamesFile:
-		return nil, n.fileError(0, errors.New("the file is larger than 16 MiB; this is not a file that PySock wrote: check the path"))
+		return nil, n.fileError(0,
+			errors.New("the file is larger than 16 MiB; this is not a file that PySock wrote: check the path"))
 	}
 	return data, nil
 }

@@ -53,7 +53,9 @@ func (n *Names) sweep(today int) {
 		}
 	}
 	if len(n.byName) < before {
-		n.lines = slices.DeleteFunc(n.lines, func(l line) bool { return l.entry != nil && n.byName[l.entry.name] != l.entry })
+		n.lines = slices.DeleteFunc(n.lines, func(l line) bool {
+			return l.entry != nil && n.byName[l.entry.name] != l.entry
+		})
 		n.spoil()
 	}
 }

@@ -59,7 +59,8 @@ func (n *Names) parse(data []byte) error {
 		number++
 		text = strings.TrimSuffix(text, "\n")
 		if text == namesEnd {
-			return n.fileError(number, fmt.Errorf("%q is not the last line; remove it, or what comes after it", namesEnd))
+			return n.fileError(number, fmt.Errorf("%q is not the last line; remove it, or what comes after it",
+				namesEnd))
 		}
 		if text == "" || text[0] == '#' {
 			n.lines = append(n.lines, line{text: text})

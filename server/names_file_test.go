@@ -75,7 +75,8 @@ func TestNamesFileKeepsWhatItIsTold(t *testing.T) {
 }
 
 func TestNamesFileKeepsComments(t *testing.T) {
-	path := writeNames(t, fmt.Sprintf("#friends\n\nalice %s 2026-01-02\n# others\nbob %s 2026-01-02\n# end\n", nameKey(t, 1), nameKey(t, 2)))
+	path := writeNames(t, fmt.Sprintf("#friends\n\nalice %s 2026-01-02\n# others\nbob %s 2026-01-02\n# end\n", nameKey(t, 1),
+		nameKey(t, 2)))
 	n := openNames(t, path, &NamesConfig{Max: 1})
 	assert.Equal(t, 2, n.Len(), "a lower cap takes no name away")
 	assert.ErrorIs(t, n.Claim("carol", nameKey(t, 3), time.Date(2026, 1, 3, 0, 0, 0, 0, time.UTC)), channel.CodeLimit)

@@ -13,7 +13,8 @@ import (
 // checkNamesMode refuses a book in which everybody can give names to keys.
 func checkNamesMode(info fs.FileInfo) error {
 	if mode := info.Mode().Perm(); mode&0o002 != 0 {
-		return fmt.Errorf("everybody can change the file, its mode is %04o; check its lines and run chmod 600 on it", mode)
+		return fmt.Errorf("everybody can change the file, its mode is %04o; check its lines and run chmod 600 on it",
+			mode)
 	}
 	return nil
 }

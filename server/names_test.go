@@ -73,7 +73,8 @@ func TestNamesFirstComeFirstServed(t *testing.T) {
 
 func TestNamesRefusesBadOnes(t *testing.T) {
 	n := openNames(t, "", nil)
-	for _, name := range []string{"", "a b", "a/b", "..", "server", "SERVER", "ｓｅｒｖｅｒ", "#alice", "e\u0301", "\xff", strings.Repeat("a", 65), strings.Repeat("\u0300", 32)} {
+	for _, name := range []string{"", "a b", "a/b", "..", "server", "SERVER", "ｓｅｒｖｅｒ", "#alice", "e\u0301", "\xff",
+		strings.Repeat("a", 65), strings.Repeat("\u0300", 32)} {
 		err := n.Claim(name, nameKey(t, 1), noon)
 		assert.ErrorIs(t, err, channel.CodeBadName, "%q", name)
 		var e *channel.Error

@@ -31,7 +31,8 @@ func shakeHands(t *testing.T, hub, client *keys.File) *hands {
 	h := &hands{raw: a, done: make(chan struct{})}
 	go func() {
 		defer close(h.done)
-		h.conn, h.err = secure.Initiate(context.Background(), a, &secure.Config{Key: client.Private, VerifyPeer: func(keys.PublicKey) error { return nil }})
+		h.conn, h.err = secure.Initiate(context.Background(), a,
+			&secure.Config{Key: client.Private, VerifyPeer: func(keys.PublicKey) error { return nil }})
 	}()
 	var err error
 	h.pending, err = secure.Accept(context.Background(), b, &secure.Config{Key: hub.Private})

@@ -50,7 +50,8 @@ func TestPolicyPanics(t *testing.T) {
 	require.ErrorIs(t, err, channel.CodeInternal)
 	_, err = alice.Request(t.Context(), "test", nil)
 	require.NoError(t, err)
-	for _, want := range []string{`policy=AllowPipe peer=alice panic="no\npipes" stack="goroutine `, `policy=AllowGroups peer=bob panic="no\ngroups" stack="goroutine `} {
+	for _, want := range []string{`policy=AllowPipe peer=alice panic="no\npipes" stack="goroutine `,
+		`policy=AllowGroups peer=bob panic="no\ngroups" stack="goroutine `} {
 		require.Contains(t, log.String(), want)
 	}
 }

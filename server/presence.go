@@ -196,7 +196,9 @@ func (p *presence) news(after uint64) <-chan struct{} {
 func (p *presence) looksLike(fold string, key keys.PublicKey) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return slices.ContainsFunc(p.alike[fold], func(sess *Session) bool { return sess.key != key && sess.Context().Err() == nil })
+	return slices.ContainsFunc(p.alike[fold], func(sess *Session) bool {
+		return sess.key != key && sess.Context().Err() == nil
+	})
 }
 
 // knows reports whether all that a page from a position has to tell is in the list, if the asker
@@ -242,5 +244,6 @@ func (st *standing) seen() service.Peer {
 	if st.state == service.Left {
 		return service.Peer{Key: st.key.Bytes(), State: service.Left}
 	}
-	return service.Peer{Name: st.peer.Name, Key: st.key.Bytes(), Groups: st.peer.Groups, State: st.state, Since: st.since}
+	return service.Peer{Name: st.peer.Name, Key: st.key.Bytes(), Groups: st.peer.Groups, State: st.state,
+		Since: st.since}
 }

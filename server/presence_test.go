@@ -92,7 +92,8 @@ func TestPresence(t *testing.T) {
 		require.True(t, page.All)
 		require.False(t, page.More)
 		require.Len(t, page.Epoch, 16)
-		require.Equal(t, []service.Peer{{Name: "alice", Key: w.files["alice"].Public.Bytes(), Groups: []string{"g"}, Since: v.session().Since().UnixMilli()}}, page.Peers)
+		require.Equal(t, []service.Peer{{Name: "alice", Key: w.files["alice"].Public.Bytes(), Groups: []string{"g"},
+			Since: v.session().Since().UnixMilli()}}, page.Peers)
 
 		v.ask()
 		<-time.After(time.Hour)
@@ -258,7 +259,8 @@ func TestPresenceForgets(t *testing.T) {
 		page = v.next()
 		require.False(t, page.All)
 		require.Equal(t, []string{"-", "-"}, states(page))
-		for _, bad := range []service.PresenceRequest{{Epoch: page.Epoch, After: 1 << 40}, {Epoch: make([]byte, 16), After: page.To}, {After: page.To}, {Epoch: []byte{1}}} {
+		for _, bad := range []service.PresenceRequest{{Epoch: page.Epoch, After: 1 << 40}, {Epoch: make([]byte, 16), After: page.To},
+			{After: page.To}, {Epoch: []byte{1}}} {
 			got, err := query[service.PresencePage](v.member, service.Presence, bad)
 			require.NoError(t, err)
 			require.True(t, got.All)
@@ -305,7 +307,8 @@ func TestWaitersAreSmall(t *testing.T) {
 		v.ask()
 		var waiting []*asked[service.HistoryPage]
 		for range 8 {
-			waiting = append(waiting, begin[service.HistoryPage](v.member, service.History, service.HistoryRequest{Name: "news", Wait: true}))
+			waiting = append(waiting, begin[service.HistoryPage](v.member, service.History,
+				service.HistoryRequest{Name: "news", Wait: true}))
 		}
 		require.Less(t, inUse()-before, int64(9*8<<10), "heap of both sides")
 		w.member("bob", nil)

@@ -68,7 +68,8 @@ func TestPresenceOutOfSight(t *testing.T) {
 		_, err = alice.rename("al")
 		require.NoError(t, err)
 		page := v.take()
-		require.Equal(t, []service.Peer{{Key: w.files["alice"].Public.Bytes(), State: service.Left}}, page.Peers, "also if it has changed again since")
+		require.Equal(t, []service.Peer{{Key: w.files["alice"].Public.Bytes(), State: service.Left}}, page.Peers,
+			"also if it has changed again since")
 		v.ask()
 		_, err = alice.rename("ally")
 		require.NoError(t, err)
@@ -140,7 +141,8 @@ func TestPresenceAnswerLost(t *testing.T) {
 		_, err = guest.quit("g")
 		require.NoError(t, err)
 		require.Equal(t, before.To, guest.next().To)
-		guest.page, guest.knows = before, map[string]service.Peer{string(before.Peers[0].Key): before.Peers[0], string(before.Peers[1].Key): before.Peers[1]}
+		guest.page, guest.knows = before, map[string]service.Peer{string(before.Peers[0].Key): before.Peers[0],
+			string(before.Peers[1].Key): before.Peers[1]}
 		require.True(t, guest.next().All)
 		require.Equal(t, []string{"alice"}, guest.names())
 

@@ -246,7 +246,8 @@ func TestLookup(t *testing.T) {
 		}
 		peer, err := look("alice")
 		require.NoError(t, err)
-		want := service.Peer{Name: "alice", Key: w.files["alice"].Public.Bytes(), Groups: []string{"blue", "red"}, State: service.Here, Since: alice.session().Since().UnixMilli()}
+		want := service.Peer{Name: "alice", Key: w.files["alice"].Public.Bytes(), Groups: []string{"blue", "red"}, State: service.Here,
+			Since: alice.session().Since().UnixMilli()}
 		require.Equal(t, want, peer)
 		alice.cut()
 		peer, err = look("alice")

@@ -61,7 +61,9 @@ func enterTooLate(t *testing.T, want channel.Code, meanwhile func(*Server, *keys
 	a, b := net.Pipe()
 	said := make(chan []byte, 1)
 	go func() {
-		conn, err := secure.Initiate(context.Background(), a, &secure.Config{Key: alice.Private, VerifyPeer: func(keys.PublicKey) error { return nil }})
+		conn, err := secure.Initiate(context.Background(), a, &secure.Config{Key: alice.Private, VerifyPeer: func(keys.PublicKey) error {
+			return nil
+		}})
 		if err != nil {
 			said <- nil
 			return

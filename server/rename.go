@@ -58,7 +58,8 @@ func (s *Session) rename(name string) (now service.Self, err error) {
 // is or may soon be another key's. Call it with mu held.
 func (s *Server) taken(name, fold string, key keys.PublicKey) bool {
 	// Who is about to come has passed the check for a name in use, and may be about to claim its name in the book.
-	return s.admission.listedForOther(fold, key) || s.coming[fold] > 0 || s.usedByOther(name, fold, key) || s.presence.looksLike(fold, key) ||
+	return s.admission.listedForOther(fold, key) || s.coming[fold] > 0 || s.usedByOther(name, fold, key) ||
+		s.presence.looksLike(fold, key) ||
 		s.admission.open && s.names.heldByOther(name, fold, key, time.Now())
 }
 

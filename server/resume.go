@@ -36,7 +36,8 @@ func (s *Server) resume(h *handshake, pending *secure.Pending, hello *wire.Hello
 
 // goOn welcomes the client of a session that was taken up, and lets the session go on over the new
 // connection, if nothing has overtaken it.
-func (s *Server) goOn(ctx context.Context, pending *secure.Pending, hello *wire.Hello, sess *Session, handover *resume.Handover) {
+func (s *Server) goOn(ctx context.Context, pending *secure.Pending, hello *wire.Hello, sess *Session,
+	handover *resume.Handover) {
 	defer s.handedOver(sess, handover)
 	token := hello.Resume
 	w := s.welcome(sess)
@@ -82,7 +83,8 @@ func (s *Server) takeUp(h *handshake, pending *secure.Pending, token *wire.Token
 
 // claimed is the session that a token is good for, in the handshake that has the hash before the
 // hello. With an error it is the one of the token's id, if that is there. Call it with mu held.
-func (s *Server) claimed(h *handshake, key keys.PublicKey, hash [resume.HashSize]byte, token *wire.Token) (*Session, error) {
+func (s *Server) claimed(h *handshake, key keys.PublicKey, hash [resume.HashSize]byte,
+	token *wire.Token) (*Session, error) {
 	noSession := &channel.Error{Code: channel.CodeNoSession}
 	switch {
 	case h.gone:

@@ -34,10 +34,11 @@ func TestSentAgain(t *testing.T) {
 		kept    bool
 		want    []string
 	}{
-		"at once":             {func(*testing.T, *bubble, *member) {}, 1, true, []string{"1", "2"}},
-		"after grace is over": {func(_ *testing.T, _ *bubble, m *member) { <-time.After(2*time.Minute + time.Second) }, 1, true, []string{"1", "2"}},
-		"after long":          {func(*testing.T, *bubble, *member) { <-time.After(4 * time.Minute) }, 1, false, []string{"1", "1", "2"}},
-		"another instance":    {func(*testing.T, *bubble, *member) {}, 2, false, []string{"1", "1", "2"}},
+		"at once": {func(*testing.T, *bubble, *member) {}, 1, true, []string{"1", "2"}},
+		"after grace is over": {func(_ *testing.T, _ *bubble, m *member) { <-time.After(2*time.Minute + time.Second) }, 1, true,
+			[]string{"1", "2"}},
+		"after long":       {func(*testing.T, *bubble, *member) { <-time.After(4 * time.Minute) }, 1, false, []string{"1", "1", "2"}},
+		"another instance": {func(*testing.T, *bubble, *member) {}, 2, false, []string{"1", "1", "2"}},
 		"bob's of the same number": {func(t *testing.T, w *bubble, m *member) {
 			_, err := w.tryMember("bob", nil, instance(1))
 			require.NoError(t, err)

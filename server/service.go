@@ -72,7 +72,8 @@ func (s *Server) newServices() *channel.Mux {
 
 // serve registers the handler of a service, for n requests of a client at once. h answers the
 // request, or returns why not.
-func serve[Req any](x *channel.Mux, name string, n int, h func(context.Context, *Session, *channel.Message, Req) error) {
+func serve[Req any](x *channel.Mux, name string, n int, h func(context.Context, *Session, *channel.Message,
+	Req) error) {
 	x.HandleConcurrent(name, n, func(ctx context.Context, from channel.Conn, m *channel.Message) error {
 		if !m.IsRequest() {
 			return nil // nobody waits for anything

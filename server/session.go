@@ -121,11 +121,13 @@ func (s *Session) makeLink(conn *secure.Conn, peerMax uint32, newest bool) {
 	s.peerMax = peerMax
 	var below net.Conn = conn
 	if s.resumable {
-		s.conn = resume.New(conn, &resume.Config{Buffer: srv.limits.ResumeBuffer, Idle: srv.keepAlive(), Timeout: keepAliveTimeout, Lost: s.lost})
+		s.conn = resume.New(conn, &resume.Config{Buffer: srv.limits.ResumeBuffer, Idle: srv.keepAlive(),
+			Timeout: keepAliveTimeout, Lost: s.lost})
 		below = s.conn
 	}
 	cfg := &link.Config{
-		Peer: s.now.Load(), From: s, Mux: srv.Handler, Services: srv.services, Listeners: &srv.listeners, OpenPipe: s.openPipe,
+		Peer: s.now.Load(), From: s, Mux: srv.Handler, Services: srv.services, Listeners: &srv.listeners,
+		OpenPipe:   s.openPipe,
 		MaxMessage: srv.maxMessage(), PeerMaxMessage: peerMax,
 		MaxChannels: srv.limits.MaxChannels, MaxStreams: srv.limits.MaxStreams, StreamWindow: srv.limits.StreamWindow,
 		MaxQueued: srv.limits.SendQueue, MaxServices: maxServices,

@@ -26,7 +26,8 @@ type shelved[ID comparable, V any] struct {
 }
 
 func newShelf[ID comparable, V any](keep time.Duration, most, each int) *shelf[ID, V] {
-	return &shelf[ID, V]{keep: keep, most: most, each: each, byID: make(map[ID]*list.Element), of: make(map[keys.PublicKey]int)}
+	return &shelf[ID, V]{keep: keep, most: most, each: each, byID: make(map[ID]*list.Element),
+		of: make(map[keys.PublicKey]int)}
 }
 
 // put remembers a value, in the place of an older one of the same id.

@@ -82,7 +82,8 @@ type SessionStats struct {
 
 // Stats gives the session's counters.
 func (s *Session) Stats() SessionStats {
-	st := SessionStats{Addr: s.now.Load().Addr, Since: s.since, Dropped: s.dropped.Load(), RoundTrip: s.RoundTrip(), Pipes: int(s.pipes.Load()), Queued: s.link.Queued() + s.lags.amount() + s.mail.amount(),
+	st := SessionStats{Addr: s.now.Load().Addr, Since: s.since, Dropped: s.dropped.Load(), RoundTrip: s.RoundTrip(),
+		Pipes: int(s.pipes.Load()), Queued: s.link.Queued() + s.lags.amount() + s.mail.amount(),
 		Resumed: s.resumed.Load(), ResumesRefused: s.refused.Load()}
 	_, st.Away = s.Away()
 	st.BytesSent, st.BytesReceived = s.link.Bytes()

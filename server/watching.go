@@ -21,7 +21,8 @@ type presencePage struct {
 }
 
 // servePresence answers a request for what has changed when something has.
-func (s *Server) servePresence(ctx context.Context, sess *Session, m *channel.Message, req service.PresenceRequest) error {
+func (s *Server) servePresence(ctx context.Context, sess *Session, m *channel.Message,
+	req service.PresenceRequest) error {
 	if !sess.slots.watching.CompareAndSwap(false, true) {
 		return &channel.Error{Code: channel.CodeBusy, Text: "a request for presence is under way"}
 	}
@@ -101,13 +102,15 @@ func (s *Server) presencePage(sess *Session, after, since uint64, all bool) (pag
 	made := p.cache
 	known = all || p.knows(after, since) && (s.AllowSee == nil || v.as == sess.now.Load())
 	var list []standing
-	if same := s.AllowSee == nil && made.body != nil && made.after == after && made.all == all && made.position == p.position; !known || same {
+	if same := s.AllowSee == nil && made.body != nil && made.after == after && made.all == all &&
+		made.position == p.position; !known || same {
 		p.mu.Unlock()
 		return made, known, nil
 	}
 	list, page.to, page.more = p.from(after, all)
 	p.mu.Unlock()
-	told := service.PresencePage{Epoch: p.epoch[:], All: all, More: page.more, To: page.to, Peers: make([]service.Peer, 0, len(list))}
+	told := service.PresencePage{Epoch: p.epoch[:], All: all, More: page.more, To: page.to,
+		Peers: make([]service.Peer, 0, len(list))}
 	if s.AllowSee == nil {
 		for i := range list {
 			told.Peers = append(told.Peers, list[i].seen())

@@ -74,10 +74,12 @@ func away(ctx context.Context, r *rig) error {
 		return err
 	}
 	numbers := told.FindStringSubmatch(sender.message())
-	r.expect(sender.code() == 1 && numbers != nil, "the sender does not say how many lines are known to have been taken")
+	r.expect(sender.code() == 1 && numbers != nil,
+		"the sender does not say how many lines are known to have been taken")
 	if numbers != nil {
 		n, err := strconv.Atoi(numbers[1])
-		r.expect(err == nil && n <= a.count(), "the sender says that %s lines were taken, and %d were", numbers[1], a.count())
+		r.expect(err == nil && n <= a.count(), "the sender says that %s lines were taken, and %d were", numbers[1],
+			a.count())
 	}
 	return nil
 }
@@ -85,6 +87,8 @@ func away(ctx context.Context, r *rig) error {
 // growth judges how much more memory than before a process has had.
 func (r *rig) growth(p *process, before, allowed int64) {
 	now := p.peak.Load()
-	r.row("VmHWM of the "+p.name, "%s, %s before: grown by %s of at most %s", mib(now), mib(before), mib(now-before), mib(allowed))
-	r.expect(now-before <= allowed, "the %s has grown by %s, which is more than %s", p.name, mib(now-before), mib(allowed))
+	r.row("VmHWM of the "+p.name, "%s, %s before: grown by %s of at most %s", mib(now), mib(before), mib(now-before),
+		mib(allowed))
+	r.expect(now-before <= allowed, "the %s has grown by %s, which is more than %s", p.name, mib(now-before),
+		mib(allowed))
 }

@@ -25,7 +25,8 @@ func newCrowd(n int, address, serverFile string) (*crowd, error) {
 	if err != nil {
 		return nil, err
 	}
-	server := &keys.File{Name: keys.ServerName, Private: key, Public: key.Public(), Clients: make(map[string]keys.PublicKey, n)}
+	server := &keys.File{Name: keys.ServerName, Private: key, Public: key.Public(),
+		Clients: make(map[string]keys.PublicKey, n)}
 	ref := &keys.ServerRef{Address: address, Key: server.Public}
 	c := &crowd{files: make([]*keys.File, n), clients: make([]*client.Client, n)}
 	for i := range n {

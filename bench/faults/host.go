@@ -31,7 +31,8 @@ func newHost(ctx context.Context) (*host, error) {
 		}
 	}
 	h := &host{exec.Command("sleep", "infinity")}
-	h.keeper.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL, Cloneflags: syscall.CLONE_NEWNET}
+	h.keeper.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL,
+		Cloneflags: syscall.CLONE_NEWNET}
 	if err := h.keeper.Start(); err != nil {
 		return nil, fmt.Errorf("making a network namespace: %w", err)
 	}

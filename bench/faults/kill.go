@@ -91,12 +91,14 @@ func (k *killed) judge(ctx context.Context, sender *process) (taken int, err err
 	k.arrivals.judge(&r.report, false)
 	numbers := told.FindStringSubmatch(sender.message())
 	if sender.code() != 1 || numbers == nil {
-		return 0, fmt.Errorf("the sender ended with %d and does not say how many lines are known to have been taken", sender.code())
+		return 0, fmt.Errorf("the sender ended with %d and does not say how many lines are known to have been taken",
+			sender.code())
 	}
 	if taken, err = strconv.Atoi(numbers[1]); err != nil {
 		return 0, err
 	}
-	r.row("known to have been taken", "%d, and %d were printed: the sender does not know of %d", taken, printed, printed-taken)
+	r.row("known to have been taken", "%d, and %d were printed: the sender does not know of %d", taken, printed,
+		printed-taken)
 	r.expect(taken <= printed, "the sender says that %d lines were taken, and %d were", taken, printed)
 	if k.listener.ended() {
 		return 0, fmt.Errorf("the listener has ended: %s", k.listener.outcome())
@@ -148,6 +150,7 @@ func (k *killed) sendAgain(ctx context.Context, taken int) error {
 	r.row("came a second time", "%d lines", k.arrivals.times(k.feed.first, k.feed.last, 2))
 	r.expect(k.listener.code() == 0, "the listener ended with %d", k.listener.code())
 	twice := k.arrivals.times(taken+1, printed, 2)
-	r.expect(taken == k.feed.last || twice == printed-taken, "%d of the %d lines that were printed and sent again came a second time", twice, printed-taken)
+	r.expect(taken == k.feed.last || twice == printed-taken,
+		"%d of the %d lines that were printed and sent again came a second time", twice, printed-taken)
 	return nil
 }

@@ -68,17 +68,20 @@ func main() {
 	flag.IntVar(&o.lines, "lines", 100_000, "how many lines are sent")
 	flag.IntVar(&o.size, "size", 200, "how long a line is, in bytes")
 	flag.DurationVar(&o.over, "over", 16*time.Second, "the time that the lines are spread over")
-	flag.DurationVar(&o.limit, "limit", 5*time.Minute, "when a scenario has failed because it does not end; away has -away besides")
+	flag.DurationVar(&o.limit, "limit", 5*time.Minute,
+		"when a scenario has failed because it does not end; away has -away besides")
 	flag.DurationVar(&o.every, "every", 300*time.Millisecond, "cuts: the time between two cuts")
 	flag.DurationVar(&o.stopped, "stopped", 20*time.Second, "stop: how long the server is stopped")
-	flag.DurationVar(&o.away, "away", 150*time.Second, "away: how long the listener is; longer than the server's grace time")
+	flag.DurationVar(&o.away, "away", 150*time.Second,
+		"away: how long the listener is; longer than the server's grace time")
 	flag.Int64Var(&o.offer, "offer", 1<<30, "away: how many bytes are offered")
 	flag.IntVar(&o.clients, "clients", 5000, "restart: how many clients")
 	flag.Var(&o.serve, "serve-flags", "more flags for pysock serve, separated by spaces")
 	flag.Var(&o.send, "send-flags", "more flags for pysock send")
 	flag.Var(&o.listen, "listen-flags", "more flags for pysock listen")
 	flag.Usage = func() {
-		fmt.Fprintln(os.Stderr, "usage: faults", strings.Join(slices.Sorted(maps.Keys(scenarios)), "|"), "... [FLAG...]")
+		fmt.Fprintln(os.Stderr, "usage: faults", strings.Join(slices.Sorted(maps.Keys(scenarios)), "|"),
+			"... [FLAG...]")
 		flag.PrintDefaults()
 	}
 	names, args := split(os.Args[1:])

@@ -96,7 +96,8 @@ func (b *comeback) measure(ctx context.Context, server *process) (*process, erro
 	slices.SortFunc(times, time.Time.Compare)
 	b.judge(told, started, times)
 	r, n := b.r, float64(len(times))
-	r.row("  CPU", "server %.2f s (%.2f ms a client), clients %.2f s", used.Seconds(), used.Seconds()*1e3/n, (ownNow - own).Seconds())
+	r.row("  CPU", "server %.2f s (%.2f ms a client), clients %.2f s", used.Seconds(), used.Seconds()*1e3/n,
+		(ownNow - own).Seconds())
 	r.row("  accept queue", "overflows %d, drops %d", after.overflows-before.overflows, after.drops-before.drops)
 	r.row("  VmHWM", "server %s", mib(server.peak.Load()))
 	r.expect(after == before, "%s: the accept queue has overflowed", b.name())
@@ -107,7 +108,8 @@ func (b *comeback) measure(ctx context.Context, server *process) (*process, erro
 func (b *comeback) judge(told, started time.Time, times []time.Time) {
 	first, half, last := times[0].Sub(started), times[len(times)/2].Sub(started), times[len(times)-1].Sub(started)
 	b.r.row(b.name(), "the server had ended after %.1f s and was started again", started.Sub(told).Seconds())
-	b.r.row("  back after the start", "first %.2f s, half %.2f s, all %.2f s", first.Seconds(), half.Seconds(), last.Seconds())
+	b.r.row("  back after the start", "first %.2f s, half %.2f s, all %.2f s", first.Seconds(), half.Seconds(),
+		last.Seconds())
 	b.r.row("  back after the signal", "all %.2f s", times[len(times)-1].Sub(told).Seconds())
 	b.r.row("  handshakes", "%.0f/s from the first to the last", float64(len(times))/(last-first).Seconds())
 	b.r.expect(last <= backWithin, "%s: all were back only after %.1f s", b.name(), last.Seconds())

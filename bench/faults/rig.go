@@ -31,7 +31,8 @@ func newRig(ctx context.Context, o *options) (r *rig, err error) {
 	if r.dir, err = os.MkdirTemp("", "pysock-faults-"); err != nil {
 		return r, err
 	}
-	build := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-o", r.dir+"/", "./cmd/pysock", "./cmd/pysock-keygen")
+	build := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-o", r.dir+"/", "./cmd/pysock",
+		"./cmd/pysock-keygen")
 	build.Dir = o.source
 	if out, err := build.CombinedOutput(); err != nil {
 		return r, fmt.Errorf("building the binaries: %w: %s", err, out)
@@ -71,13 +72,15 @@ func (r *rig) serveOn(ctx context.Context, h *host, address, keyFile string) (*p
 
 // listenAt starts the listener, bob, and returns when it is connected. Its lines go to a.
 func (r *rig) listenAt(ctx context.Context, h *host, address string, a *arrivals, more ...string) (*process, error) {
-	args := slices.Concat([]string{"listen", "--keys", r.keys("bob"), "--server", address, "--channel", "x"}, more, r.listen)
+	args := slices.Concat([]string{"listen", "--keys", r.keys("bob"), "--server", address, "--channel", "x"}, more,
+		r.listen)
 	return r.start(ctx, &command{name: "listener", host: h, args: args, ready: "connected", line: a.line})
 }
 
 // sendTo starts the sender, alice, which sends bob the lines of its input.
 func (r *rig) sendTo(ctx context.Context, h *host, address string, more ...string) (*process, error) {
-	args := slices.Concat([]string{"send", "--keys", r.keys("alice"), "--server", address, "--to", "bob", "--channel", "x"}, more, r.send, []string{"-"})
+	args := slices.Concat([]string{"send", "--keys", r.keys("alice"), "--server", address, "--to", "bob", "--channel",
+		"x"}, more, r.send, []string{"-"})
 	return r.start(ctx, &command{name: "sender", host: h, args: args, stdin: true})
 }
 

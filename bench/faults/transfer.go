@@ -22,7 +22,8 @@ type transfer struct {
 func (t *transfer) begin(ctx context.Context, listenerTo, senderTo string) (err error) {
 	t.feed = t.r.feed()
 	t.arrivals = newArrivals(t.feed)
-	if t.listener, err = t.r.listenAt(ctx, t.server.host, listenerTo, t.arrivals, "--count", strconv.Itoa(t.r.lines)); err != nil {
+	if t.listener, err = t.r.listenAt(ctx, t.server.host, listenerTo, t.arrivals, "--count",
+		strconv.Itoa(t.r.lines)); err != nil {
 		return err
 	}
 	t.arrivals.ended = t.listener.done
@@ -52,7 +53,8 @@ func (t *transfer) finish(ctx context.Context) error {
 	r.row("listener", "%s", t.listener.outcome())
 	r.memory(t.server, t.sender, t.listener)
 	r.expect(err != nil || t.sender.code() == 0, "the sender ended with %d", t.sender.code())
-	r.expect(err != nil || t.sender.code() != 0 || t.listener.code() == 0, "the listener ended with %d", t.listener.code())
+	r.expect(err != nil || t.sender.code() != 0 || t.listener.code() == 0, "the listener ended with %d",
+		t.listener.code())
 	r.expect(!t.server.ended(), "the server has ended: %s", t.server.outcome())
 	return err
 }

@@ -171,7 +171,8 @@ func (d *demo) say(ctx context.Context, who, whom, what string, from, to *client
 	if err := from.Flush(ctx); err != nil {
 		return err
 	}
-	d.show.beside([]string{who + " says to " + whom, quoted(what), "", whom + " hears from " + who, quoted(string(m.Body))}, t.up.since(before))
+	d.show.beside([]string{who + " says to " + whom, quoted(what), "", whom + " hears from " + who,
+		quoted(string(m.Body))}, t.up.since(before))
 	return nil
 }
 

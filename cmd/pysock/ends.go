@@ -148,7 +148,8 @@ func withAdvice(err error, code channel.Code, f *keys.File) error {
 
 // letIn is what the operator of a server does for the owner of a key.
 func letIn(f *keys.File) string {
-	return fmt.Sprintf("its operator lets it in with: pysock trust add --keys server.yaml %s %s", shellWord(f.Name), f.Public)
+	return fmt.Sprintf("its operator lets it in with: pysock trust add --keys server.yaml %s %s", shellWord(f.Name),
+		f.Public)
 }
 
 // lostSession reports whether a connection has ended because its session with the server is lost: another would go on.

@@ -145,7 +145,8 @@ func (x *exchange) connect(ctx context.Context, e *env, bye *farewell) (conn cha
 		return nil, nil, err
 	}
 	bye.client = c
-	w := &watcher{notes: e.stderr, trying: "trying to go on where it was", renewed: "what is not known to have been taken is sent again"}
+	w := &watcher{notes: e.stderr, trying: "trying to go on where it was",
+		renewed: "what is not known to have been taken is sent again"}
 	if x.again {
 		w.trying = "trying again"
 	}
@@ -213,7 +214,8 @@ func (x *exchange) openPipe(ctx context.Context, notes io.Writer, c *client.Clie
 
 // isAbsent reports whether a peer could not be reached who may be later.
 func isAbsent(err error) bool {
-	return errors.Is(err, channel.CodeNotConnected) || errors.Is(err, channel.CodeGone) || errors.Is(err, channel.CodeTimeout)
+	return errors.Is(err, channel.CodeNotConnected) || errors.Is(err, channel.CodeGone) ||
+		errors.Is(err, channel.CodeTimeout)
 }
 
 // message marks a body as text if it is.

@@ -35,7 +35,8 @@ func dialError(ctx context.Context, addresses []string, f *keys.File, err error)
 	for i, attempt := range all.Attempts {
 		reasons[i] = attemptReason(attempt.Address, attempt.Err)
 		if reasons[i] == "" {
-			reasons[i] = explainDial(ctx, "the server at "+strconv.Quote(attempt.Address), attempt.Address, f, attempt.Err).Error()
+			reasons[i] = explainDial(ctx, "the server at "+strconv.Quote(attempt.Address), attempt.Address, f,
+				attempt.Err).Error()
 		}
 	}
 	return fmt.Errorf("none of the server's addresses will do: %s; start it there, or give its address with --server", strings.Join(reasons, "; "))
@@ -106,7 +107,8 @@ func (e *lateError) Error() string {
 
 // shellPath is shellWord for a path.
 func shellPath(path string) string {
-	if parts := strings.Split(path, string(filepath.Separator)); !slices.ContainsFunc(parts, func(s string) bool { return s != "" && shellWord(s) != s }) {
+	if parts := strings.Split(path, string(filepath.Separator)); !slices.ContainsFunc(parts,
+		func(s string) bool { return s != "" && shellWord(s) != s }) {
 		return path
 	}
 	return shellWord(path)
@@ -117,7 +119,8 @@ func (x *exchange) pipeError(ctx context.Context, c *client.Client, err error) e
 	var e *channel.Error
 	coded := errors.As(err, &e)
 	if ctx.Err() != nil {
-		return fmt.Errorf("connecting to %q: %w%s", x.to, ended(ctx), x.whyLate(ctx, c, coded && e.Code == channel.CodeNotConnected))
+		return fmt.Errorf("connecting to %q: %w%s", x.to, ended(ctx),
+			x.whyLate(ctx, c, coded && e.Code == channel.CodeNotConnected))
 	}
 	if !coded {
 		return lostError("the server", x.several, err)
@@ -128,7 +131,8 @@ func (x *exchange) pipeError(ctx context.Context, c *client.Client, err error) e
 	case e.Code == channel.CodeNotConnected:
 		return fmt.Errorf("%q is not connected to the server: pysock listen connects it; if it was connected it may be coming back: try again", x.to)
 	case e.Code == channel.CodeTimeout && !e.Remote && x.command == "send":
-		return fmt.Errorf("%q does not answer: it may have lost its connection; try again, or --again waits for it", x.to)
+		return fmt.Errorf("%q does not answer: it may have lost its connection; try again, or --again waits for it",
+			x.to)
 	case e.Code == channel.CodeTimeout && !e.Remote:
 		return fmt.Errorf("%q does not answer: it may have lost its connection; try again", x.to)
 	case e.Code == channel.CodeUnknownPeer && e.Remote:

@@ -37,7 +37,8 @@ func TestDialErrorOfSeveralAddresses(t *testing.T) {
 	assert.EqualError(t, dialError(t.Context(), two, f, unknown), "the server does not know this key: "+letIn(f))
 	over, cancel := context.WithCancel(t.Context())
 	cancel()
-	assert.EqualError(t, dialError(over, two, f, none(errRefusedDial, errRefusedDial)), `connecting to the server at "hub2:7700": interrupted`)
+	assert.EqualError(t, dialError(over, two, f, none(errRefusedDial, errRefusedDial)),
+		`connecting to the server at "hub2:7700": interrupted`)
 }
 
 func TestAccountOfLines(t *testing.T) {
@@ -52,5 +53,6 @@ func TestAccountOfLines(t *testing.T) {
 	}
 	count.taken.Store(1)
 	assert.EqualError(t, new(exchange).account(errors.New("refused"), count, false), "refused (1 of 2 lines are known to have been taken)")
-	assert.EqualError(t, (&exchange{again: true}).account(errors.New("gone"), count, true), "gone (1 of 2 lines are known to have been taken)")
+	assert.EqualError(t, (&exchange{again: true}).account(errors.New("gone"), count, true),
+		"gone (1 of 2 lines are known to have been taken)")
 }

@@ -135,7 +135,8 @@ func (k *keyFlags) load() (*keys.File, error) {
 		return nil, err
 	}
 	if f.Private == nil {
-		return nil, &keys.FileError{Path: k.path, Err: errors.New("it has no private_key; use the file that pysock init or pysock-keygen made")}
+		return nil, &keys.FileError{Path: k.path,
+			Err: errors.New("it has no private_key; use the file that pysock init or pysock-keygen made")}
 	}
 	return f, nil
 }

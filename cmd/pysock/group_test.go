@@ -52,7 +52,8 @@ func TestListenSaysThatGroupsAreRefused(t *testing.T) {
 	const advice = ": ask its operator, who lets everybody with pysock serve --groups"
 	o := &listenArgs{groups: list{"red", "re\u009bd"}}
 	assert.EqualError(t, o.groupError(refused), `the server does not let us join all of the groups "red", "re\u009bd" ("no\x1b")`+advice)
-	assert.EqualError(t, (&listenArgs{groups: list{"red"}}).groupError(&channel.Error{Code: channel.CodeRefused, Remote: true}), `the server does not let us join the group "red"`+advice)
+	assert.EqualError(t, (&listenArgs{groups: list{"red"}}).groupError(&channel.Error{Code: channel.CodeRefused, Remote: true}),
+		`the server does not let us join the group "red"`+advice)
 	assert.Equal(t, refused, new(listenArgs).groupError(refused))
 	for _, other := range []error{channel.CodeRefused, &channel.Error{Code: channel.CodeBusy, Remote: true}} {
 		assert.Equal(t, other, o.groupError(other))
@@ -63,11 +64,13 @@ func TestListenSaysThatGroupsAreRefused(t *testing.T) {
 func TestPrintsGroups(t *testing.T) {
 	private, err := keys.GeneratePrivateKey()
 	require.NoError(t, err)
-	m := &channel.Message{Channel: "news", Group: "re\u009bd", From: &channel.Peer{Name: "alice", Key: private.Public(), Unverified: true}, Body: []byte("hi")}
+	m := &channel.Message{Channel: "news", Group: "re\u009bd", From: &channel.Peer{Name: "alice", Key: private.Public(), Unverified: true},
+		Body: []byte("hi")}
 	var out, notes bytes.Buffer
 	p := &printer{out: &out, notes: &notes, json: true}
 	require.False(t, p.print(nil, m))
-	assert.Equal(t, `{"from":"alice","key":"`+private.Public().String()+`","channel":"news","via":"group","group":"re\u009bd","body":"hi"}`+"\n", out.String())
+	assert.Equal(t, `{"from":"alice","key":"`+private.Public().String()+`","channel":"news","via":"group","group":"re\u009bd","body":"hi"}`+
+		"\n", out.String())
 	assert.Empty(t, notes.String())
 	out.Reset()
 	p.json = false

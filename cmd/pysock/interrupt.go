@@ -88,7 +88,8 @@ func (w *farewell) hopeless(ctx context.Context) bool {
 // news waits for done, which news of what was taken will close.
 func (w *farewell) news(ctx context.Context, done <-chan struct{}) {
 	w.wait(ctx, done, lastNews, func() bool { return w.hopeless(ctx) },
-		fmt.Sprintf("interrupted: waiting up to %s for news of what was taken; again to stop now", span(lastNews+closeTime)))
+		fmt.Sprintf("interrupted: waiting up to %s for news of what was taken; again to stop now",
+			span(lastNews+closeTime)))
 }
 
 // leave closes the client, and reports whether that is done. What was taken is taken, and an error
@@ -109,12 +110,14 @@ func (w *farewell) leave(ctx context.Context) (done bool) {
 		}
 	}
 	return w.wait(ctx, closed, closeTime, func() bool { return hopeless },
-		fmt.Sprintf("interrupted: waiting up to %s for the other side to hear of it; again to stop now", span(closeTime)))
+		fmt.Sprintf("interrupted: waiting up to %s for the other side to hear of it; again to stop now",
+			span(closeTime)))
 }
 
 // wait waits for done, at most so long, and reports whether it came. If somebody has interrupted it
 // tells what it waits for, once, and stops when there is no hope.
-func (w *farewell) wait(ctx context.Context, done <-chan struct{}, most time.Duration, hopeless func() bool, what string) bool {
+func (w *farewell) wait(ctx context.Context, done <-chan struct{}, most time.Duration, hopeless func() bool,
+	what string) bool {
 	end, look := time.NewTimer(most), time.NewTicker(unnoticed)
 	defer end.Stop()
 	defer look.Stop()

@@ -112,7 +112,8 @@ func runListen(e *env, args []string) error {
 	defer stop()
 	ctx, cancel := context.WithCancelCause(interrupted)
 	defer cancel(nil)
-	p := &printer{out: e.stdout, notes: e.stderr, json: o.json, count: o.count, enough: cancel, ended: make(chan struct{})}
+	p := &printer{out: e.stdout, notes: e.stderr, json: o.json, count: o.count, enough: cancel,
+		ended: make(chan struct{})}
 	cfg := &client.Config{Handler: new(channel.Mux), AcceptStrangers: o.strangers, Groups: o.groups}
 	for _, name := range o.channels {
 		cfg.Handler.Handle(name, p.handle)
@@ -128,7 +129,8 @@ func runListen(e *env, args []string) error {
 		p.knownPeers = cfg.KnownPeers.Path()
 	}
 	fmt.Fprintln(e.stderr, "connected")
-	w := &watcher{notes: e.stderr, trying: "trying again", renewed: "what was on its way may be lost, and then its sender knows"}
+	w := &watcher{notes: e.stderr, trying: "trying again",
+		renewed: "what was on its way may be lost, and then its sender knows"}
 	unwatch := w.watch(c)
 	reason := c.Run(ctx)
 	unwatch()

@@ -29,7 +29,8 @@ type command struct {
 	run   func(e *env, args []string) error
 }
 
-var commands = []*command{initCommand, demoCommand, serveCommand, sendCommand, requestCommand, listenCommand, whoCommand, trustCommand, versionCommand}
+var commands = []*command{initCommand, demoCommand, serveCommand, sendCommand, requestCommand, listenCommand,
+	whoCommand, trustCommand, versionCommand}
 
 // usageError is wrong usage: exit status 2, and where help is to be had.
 type usageError struct{ error }

@@ -157,7 +157,8 @@ func runServe(e *env, args []string) error {
 // server makes the server, with its handlers and its book of names.
 func (o *serveArgs) server(e *env, f *keys.File) (*server.Server, error) {
 	if f.Clients == nil && !f.Open && (f.Server != nil || f.Peers != nil) {
-		return nil, fmt.Errorf("%s is a client's key file: serve wants the server's, as pysock init makes it", strconv.Quote(o.path))
+		return nil, fmt.Errorf("%s is a client's key file: serve wants the server's, as pysock init makes it",
+			strconv.Quote(o.path))
 	}
 	if o.names != "" && !f.Open {
 		return nil, usagef("--names is for an open server: add open: true to the key file")
@@ -203,9 +204,11 @@ func (o *serveArgs) open(f *keys.File) (net.Listener, error) {
 		address = f.Listen
 	}
 	if address == "" {
-		return nil, fmt.Errorf("nothing says where to listen: give --listen :7700, or add listen: \":7700\" to %s", strconv.Quote(o.path))
+		return nil, fmt.Errorf("nothing says where to listen: give --listen :7700, or add listen: \":7700\" to %s",
+			strconv.Quote(o.path))
 	}
-	lc := net.ListenConfig{KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 15 * time.Second, Interval: 15 * time.Second, Count: 3}}
+	lc := net.ListenConfig{KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 15 * time.Second,
+		Interval: 15 * time.Second, Count: 3}}
 	ln, err := lc.Listen(context.Background(), "tcp", address)
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return nil, fmt.Errorf("the address %q is in use: stop who uses it, or choose another with --listen", address)
@@ -243,7 +246,8 @@ func (o *serveArgs) serve(e *env, srv *server.Server, ln net.Listener, signals <
 			case errors.Is(err, context.DeadlineExceeded):
 				return errNotDrained
 			case err == nil && left > 0:
-				fmt.Fprintf(e.stderr, "stopped; sessions that were cut because their clients did not answer: %d\n", left)
+				fmt.Fprintf(e.stderr, "stopped; sessions that were cut because their clients did not answer: %d\n",
+					left)
 			case err == nil:
 				fmt.Fprintln(e.stderr, "stopped")
 			}

@@ -117,7 +117,8 @@ func logStats(srv *server.Server) {
 	s := srv.Stats()
 	srv.Logger.Info("pysock: stats",
 		"sessions", s.Sessions, "away", s.Away, "ending", s.Ending, "handshakes", s.Handshakes, "pipes", s.Pipes,
-		"sessions_begun", s.SessionsBegun, "resumed", s.Resumed, "resumes_refused", s.ResumesRefused, "sessions_refused", s.SessionsRefused,
+		"sessions_begun", s.SessionsBegun, "resumed", s.Resumed, "resumes_refused", s.ResumesRefused,
+		"sessions_refused", s.SessionsRefused,
 		"handshakes_failed", s.HandshakesFailed, "handshakes_crowded", s.HandshakesCrowded,
 		"pipes_begun", s.PipesBegun, "pipes_refused", s.PipesRefused, "too_slow", s.TooSlow)
 }

@@ -89,7 +89,8 @@ func (t *tally) String() string {
 func flush(ctx context.Context, conn channel.Conn) error {
 	err := conn.Flush(ctx)
 	var gap *channel.GapError
-	if err != nil && conn.Context().Err() != nil && errors.Is(err, context.Cause(conn.Context())) && !errors.As(err, &gap) {
+	if err != nil && conn.Context().Err() != nil && errors.Is(err, context.Cause(conn.Context())) &&
+		!errors.As(err, &gap) {
 		return nil
 	}
 	return err

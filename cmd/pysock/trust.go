@@ -159,7 +159,8 @@ func (o *trustArgs) entries(f *keys.File) (whose string, entries *map[string]key
 			strconv.Quote(o.path))
 	}
 	if o.as != "" && o.as != whose {
-		return "", nil, fmt.Errorf("%s has a list of %ss, not of %ss: leave --as out", strconv.Quote(o.path), whose, o.as)
+		return "", nil, fmt.Errorf("%s has a list of %ss, not of %ss: leave --as out", strconv.Quote(o.path), whose,
+			o.as)
 	}
 	return whose, entries, nil
 }
@@ -187,9 +188,11 @@ func (o *trustArgs) add(f *keys.File, whose string, entries *map[string]keys.Pub
 	}
 	(*entries)[o.name] = o.key
 	if there {
-		return fmt.Sprintf("%s %q now has the key %s in place of %s", whose, o.name, o.key.Fingerprint(), old.Fingerprint()), nil
+		return fmt.Sprintf("%s %q now has the key %s in place of %s", whose, o.name, o.key.Fingerprint(),
+			old.Fingerprint()), nil
 	}
-	return fmt.Sprintf("%s %q is trusted: %s; compare the fingerprint with its owner", whose, o.name, o.key.Fingerprint()), nil
+	return fmt.Sprintf("%s %q is trusted: %s; compare the fingerprint with its owner", whose, o.name,
+		o.key.Fingerprint()), nil
 }
 
 // remove takes the name off the list.

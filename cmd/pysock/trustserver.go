@@ -14,7 +14,8 @@ func (o *trustArgs) server() bool { return o.name == keys.ServerName }
 // changeServer adds the server's key to a client's file, or removes it. whose list the file has says what file it is.
 func (o *trustArgs) changeServer(f *keys.File, whose string) (string, error) {
 	if whose != "peer" {
-		return "", fmt.Errorf("%s is a server's key file: only a client's has the key of its server", strconv.Quote(o.path))
+		return "", fmt.Errorf("%s is a server's key file: only a client's has the key of its server",
+			strconv.Quote(o.path))
 	}
 	if o.action == "remove" {
 		return o.removeServer(f)

@@ -28,7 +28,8 @@ func TestLogOfClients(t *testing.T) {
 			}
 			return a
 		}}
-		srv := &server.Server{Keys: files[0], Logger: slog.New(slog.NewTextHandler(stderr, plain)), AllowGroups: func(channel.Peer, []string) error { return nil }}
+		srv := &server.Server{Keys: files[0], Logger: slog.New(slog.NewTextHandler(stderr, plain)),
+			AllowGroups: func(channel.Peer, []string) error { return nil }}
 		logClients(srv)
 		ln := newPipeListener()
 		served := make(chan error, 1)

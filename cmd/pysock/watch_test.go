@@ -19,7 +19,8 @@ import (
 )
 
 // errRefusedDial is what an attempt to connect to a port that nobody listens on ends with.
-var errRefusedDial = fmt.Errorf("connecting to the server: %w", &net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)})
+var errRefusedDial = fmt.Errorf("connecting to the server: %w",
+	&net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)})
 
 func TestWatcher(t *testing.T) {
 	cut := &secure.TruncatedError{During: "stream"}
@@ -29,7 +30,8 @@ func TestWatcher(t *testing.T) {
 	failed := client.State{Phase: client.Resuming, Session: 1, Address: "hub:7700", Err: errRefusedDial}
 	down := client.State{Phase: client.Connecting, Session: 1, Address: "hub:7700", Err: &channel.CloseError{Code: channel.CodeShutdown}}
 	offline := client.State{Phase: client.Offline, Session: 1, Err: cut}
-	const lost, back, anew = "connection lost (it ended without a goodbye); trying\n", "connected again, nothing lost\n", "connected again in a new session; mind\n"
+	const lost, back, anew = "connection lost (it ended without a goodbye); trying\n", "connected again, nothing lost\n",
+		"connected again in a new session; mind\n"
 	const both = "connection lost (it ended without a goodbye), and " + anew
 	type step struct {
 		after time.Duration
@@ -39,21 +41,24 @@ func TestWatcher(t *testing.T) {
 		steps []step
 		want  string
 	}{
-		"nothing":      {[]step{{0, online}}, ""},
-		"brief":        {[]step{{0, online}, {0, resuming}, {brief / 2, failed}, {brief/2 - 1, online}, {time.Hour, online}}, ""},
-		"brief twice":  {[]step{{0, online}, {0, resuming}, {brief - 1, online}, {0, resuming}, {brief - 1, online}}, ""},
-		"long":         {[]step{{0, online}, {0, resuming}, {time.Hour, online}}, lost + back},
-		"not one each": {[]step{{0, online}, {0, resuming}, {time.Minute, failed}, {time.Minute, resuming}, {time.Minute, failed}, {0, online}}, lost + back},
+		"nothing":     {[]step{{0, online}}, ""},
+		"brief":       {[]step{{0, online}, {0, resuming}, {brief / 2, failed}, {brief/2 - 1, online}, {time.Hour, online}}, ""},
+		"brief twice": {[]step{{0, online}, {0, resuming}, {brief - 1, online}, {0, resuming}, {brief - 1, online}}, ""},
+		"long":        {[]step{{0, online}, {0, resuming}, {time.Hour, online}}, lost + back},
+		"not one each": {[]step{{0, online}, {0, resuming}, {time.Minute, failed}, {time.Minute, resuming}, {time.Minute, failed},
+			{0, online}}, lost + back},
 		"attempts": {[]step{{0, online}, {0, resuming}, {0, failed}, {time.Hour, online}},
 			"connection lost (it ended without a goodbye, and nothing answers at \"hub:7700\"); trying\n" + back},
-		"two interruptions": {[]step{{0, online}, {0, resuming}, {time.Hour, online}, {0, resuming}, {time.Hour, online}}, lost + back + lost + back},
-		"restart at once":   {[]step{{0, online}, {0, resuming}, {0, again}}, both},
-		"restart twice":     {[]step{{0, online}, {0, resuming}, {time.Hour, online}, {0, again}}, lost + back + "connection lost (it ended), and " + anew},
-		"restart":           {[]step{{0, online}, {0, resuming}, {time.Hour, again}, {0, again}}, lost + anew},
-		"shutdown":          {[]step{{0, online}, {0, down}, {0, again}}, "connection lost (the server is shutting down); trying\n" + anew},
-		"grace over":        {[]step{{0, online}, {0, resuming}, {time.Hour, down}, {0, again}}, lost + anew},
-		"missed it all":     {[]step{{0, online}, {0, again}}, "connection lost (it ended), and " + anew},
-		"end":               {[]step{{0, online}, {0, resuming}, {0, offline}, {time.Hour, offline}}, ""},
+		"two interruptions": {[]step{{0, online}, {0, resuming}, {time.Hour, online}, {0, resuming}, {time.Hour, online}},
+			lost + back + lost + back},
+		"restart at once": {[]step{{0, online}, {0, resuming}, {0, again}}, both},
+		"restart twice": {[]step{{0, online}, {0, resuming}, {time.Hour, online}, {0, again}},
+			lost + back + "connection lost (it ended), and " + anew},
+		"restart":       {[]step{{0, online}, {0, resuming}, {time.Hour, again}, {0, again}}, lost + anew},
+		"shutdown":      {[]step{{0, online}, {0, down}, {0, again}}, "connection lost (the server is shutting down); trying\n" + anew},
+		"grace over":    {[]step{{0, online}, {0, resuming}, {time.Hour, down}, {0, again}}, lost + anew},
+		"missed it all": {[]step{{0, online}, {0, again}}, "connection lost (it ended), and " + anew},
+		"end":           {[]step{{0, online}, {0, resuming}, {0, offline}, {time.Hour, offline}}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -159,8 +164,9 @@ func TestSendErrorOfLostSessions(t *testing.T) {
 
 func TestSpan(t *testing.T) {
 	for want, d := range map[string]time.Duration{
-		"1s": time.Second, "2m": 2 * time.Minute, "1m30s": 90 * time.Second, "24h": 24 * time.Hour, "1h30m": 90 * time.Minute, "1h0m1s": time.Hour + time.Second,
-		"10m": 10 * time.Minute, "10h": 10 * time.Hour,
+		"1s": time.Second, "2m": 2 * time.Minute, "1m30s": 90 * time.Second, "24h": 24 * time.Hour, "1h30m": 90 * time.Minute,
+		"1h0m1s": time.Hour + time.Second,
+		"10m":    10 * time.Minute, "10h": 10 * time.Hour,
 	} {
 		assert.Equal(t, want, span(d))
 	}

@@ -43,7 +43,8 @@ func TestWhoPrints(t *testing.T) {
 	}
 	var b bytes.Buffer
 	require.NoError(t, (&whoArgs{json: true}).print(&b, channel.PresenceEvent{Kind: channel.Renamed, Peer: robert, Before: bob}))
-	assert.Equal(t, `{"name":"rob\u0378ert","key":"`+key.String()+`","event":"renamed","since":"2026-11-20T11:00:00Z","was":"bob"}`+"\n", b.String())
+	assert.Equal(t, `{"name":"rob\u0378ert","key":"`+key.String()+`","event":"renamed","since":"2026-11-20T11:00:00Z","was":"bob"}`+"\n",
+		b.String())
 }
 
 // TestWhoComparesKeys has one of our peers' names stand for a key that is not the one we have.
@@ -56,7 +57,8 @@ func TestWhoComparesKeys(t *testing.T) {
 	o := &whoArgs{peers: map[string]keys.PublicKey{"bob": ours}}
 	line := func(o *whoArgs, name string, key keys.PublicKey) string {
 		var b bytes.Buffer
-		event := channel.PresenceEvent{Kind: channel.WasHere, Peer: channel.PeerInfo{Peer: channel.Peer{Name: name, Key: key, Groups: []string{"a"}}}}
+		event := channel.PresenceEvent{Kind: channel.WasHere,
+			Peer: channel.PeerInfo{Peer: channel.Peer{Name: name, Key: key, Groups: []string{"a"}}}}
 		require.NoError(t, o.print(&b, event))
 		return b.String()
 	}

@@ -138,7 +138,8 @@ func TestListenPrintsWhatArrivedBeforeTheEnd(t *testing.T) {
 	listening.Wait()
 	assert.Equal(t, cli.ExitFailed, status)
 	assert.Equal(t, want.String(), stdout)
-	assert.Equal(t, "connected\npysock listen: the server closed the connection: ended by the server: "+`"go\x1b[2Jaway"; ask its operator why, and start it again`+"\n", stderr.String())
+	assert.Equal(t, "connected\npysock listen: the server closed the connection: ended by the server: "+
+		`"go\x1b[2Jaway"; ask its operator why, and start it again`+"\n", stderr.String())
 }
 
 // TestSendTakesWhatComesBack has a server that will not take anything before its own messages are taken.
@@ -215,7 +216,8 @@ func TestDescribeFitsTheTerminal(t *testing.T) {
 	open.Open, none.Clients = true, nil
 	for _, f := range []*keys.File{files[0], &open, &none} {
 		var b bytes.Buffer
-		describe(&b, f, at, &server.Server{Limits: server.Limits{MaxSessions: 10_000_000}, Grace: 23*time.Hour + 59*time.Minute + 59*time.Second})
+		describe(&b, f, at, &server.Server{Limits: server.Limits{MaxSessions: 10_000_000},
+			Grace: 23*time.Hour + 59*time.Minute + 59*time.Second})
 		for line := range strings.Lines(b.String()) {
 			assert.LessOrEqual(t, len(line), 80+len("\n"), line)
 		}
@@ -231,7 +233,8 @@ func TestReachable(t *testing.T) {
 		return all
 	}
 	for _, wildcard := range []string{"::", "0.0.0.0"} {
-		assert.Equal(t, []string{"192.0.2.7:7700", "[2001:db8::7]:7700", "127.0.0.1:7700", "[::1]:7700"}, reachable(&net.TCPAddr{IP: net.ParseIP(wildcard), Port: 7700}, machine))
+		assert.Equal(t, []string{"192.0.2.7:7700", "[2001:db8::7]:7700", "127.0.0.1:7700", "[::1]:7700"},
+			reachable(&net.TCPAddr{IP: net.ParseIP(wildcard), Port: 7700}, machine))
 	}
 	assert.Equal(t, []string{"192.0.2.7:7700"}, reachable(&net.TCPAddr{IP: net.ParseIP("192.0.2.7"), Port: 7700}, machine))
 	assert.Equal(t, []string{"[::]:7700"}, reachable(&net.TCPAddr{IP: net.IPv6unspecified, Port: 7700}, func() []netip.Addr { return nil }))
@@ -243,7 +246,8 @@ func TestLostError(t *testing.T) {
 		err  error
 		want string
 	}{
-		{&channel.LostError{Err: &secure.TruncatedError{During: "stream"}}, "the connection to the server was lost (it ended without a goodbye)"},
+		{&channel.LostError{Err: &secure.TruncatedError{During: "stream"}},
+			"the connection to the server was lost (it ended without a goodbye)"},
 		{&channel.LostError{Err: fmt.Errorf("read: %w", syscall.ECONNRESET)}, "the connection to the server was lost (it was reset)"},
 		{&channel.LostError{}, "the connection to the server was lost"},
 		{&channel.LostError{Err: io.ErrClosedPipe}, "the connection to the server was lost: io: read/write on closed pipe"},

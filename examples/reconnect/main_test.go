@@ -51,7 +51,8 @@ func TestReconnect(t *testing.T) {
 
 	lines := strings.Split(strings.TrimSpace(p.Wait()), "\n")
 	assert.Equal(t, "state: offline, session 2", lines[len(lines)-1])
-	assert.Equal(t, []string{"a session was lost: 1 of 3 messages are known to have been taken", "sent: 2"}, slices.DeleteFunc(lines, isState))
+	assert.Equal(t, []string{"a session was lost: 1 of 3 messages are known to have been taken", "sent: 2"},
+		slices.DeleteFunc(lines, isState))
 	close(took)
 	var texts []string
 	for text := range took {

@@ -27,7 +27,9 @@ func (c *Conn) noteGap(gap *channel.GapError, lossy []string) {
 				merged.Channels = append(merged.Channels, old)
 			}
 		}
-		slices.SortFunc(merged.Channels, func(a, b channel.ChannelGap) int { return strings.Compare(a.Channel, b.Channel) })
+		slices.SortFunc(merged.Channels, func(a, b channel.ChannelGap) int {
+			return strings.Compare(a.Channel, b.Channel)
+		})
 		gap = &merged
 	}
 	if c.gap = gap; c.lossy == nil {

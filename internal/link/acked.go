@@ -35,7 +35,8 @@ func (l *Link) Begin(ctx context.Context, name string, enc channel.Encoding, bod
 		return Receipt{}, err
 	}
 	var r Receipt
-	err := l.send(ctx, wire.KindApplication, name, &outMsg{flags: wire.EncodingFlags(uint8(enc)), body: body, acked: &r})
+	err := l.send(ctx, wire.KindApplication, name, &outMsg{flags: wire.EncodingFlags(uint8(enc)), body: body,
+		acked: &r})
 	return r, err
 }
 

@@ -307,7 +307,9 @@ func TestWhatWaitingCallsGet(t *testing.T) {
 		"ended":  {func(l *Link, r *raw) { _ = r.conn.Close() }, isLost},
 		"broken": {func(l *Link, r *raw) { r.write(data(99, 1)) }, isLost},
 		"cut":    {func(l *Link, r *raw) { l.Cut(io.ErrUnexpectedEOF) }, isLost},
-		"kicked": {func(l *Link, r *raw) { l.Kick(channel.CodeKicked, "") }, func(err error) bool { return errors.Is(err, channel.ErrClosed) }},
+		"kicked": {func(l *Link, r *raw) {
+			l.Kick(channel.CodeKicked, "")
+		}, func(err error) bool { return errors.Is(err, channel.ErrClosed) }},
 		"reason unread": {func(l *Link, r *raw) {
 			r.conn.Stall()
 			r.write(reason(wire.TypeClose, 0, 300))

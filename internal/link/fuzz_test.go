@@ -20,7 +20,8 @@ func session() []byte {
 		wire.AppendSkip(nil, 1, 100), open(1), data(1, 500), wire.AppendWindow(nil, 2, 70000), empty(wire.TypeCancel, 5),
 		credit(1, 37, 70000), reason(wire.TypeRefuse, 1, 17), wire.AppendAnswer(nil, 1, 0, []byte("yes")),
 		empty(wire.TypeAccept, 2), data(2, 30), empty(wire.TypeEnd, 2), empty(wire.TypeEnd, 1), empty(wire.TypePing, 9),
-		wire.AppendGap(nil, 1, 7), wire.AppendGap(nil, 1, 1<<64-1), msgFrames(1, 1), wire.AppendChannel(nil, 2, 0, wire.KindService, "h"), reqFrames(2, 6, 1),
+		wire.AppendGap(nil, 1, 7), wire.AppendGap(nil, 1, 1<<64-1), msgFrames(1, 1), wire.AppendChannel(nil, 2, 0, wire.KindService, "h"),
+		reqFrames(2, 6, 1),
 		wire.AppendChannel(nil, 3, 0, wire.KindGroup, "h"), groupFrames(3, 40000),
 		chFrame(4, "nobody"), msgFrames(4, 40000), reason(wire.TypeStop, 2, 0), wire.AppendProgress(nil, 20),
 		reason(wire.TypeClose, 0, 0),
@@ -96,7 +97,8 @@ func madeFrame(t wire.Type, id uint32, arg byte) []byte {
 	n := uint64(arg)
 	switch t {
 	case wire.TypeChannel:
-		return append(wire.AppendChannel(nil, id%8+1, n*uint64((arg%wire.Kinds+1)%wire.Kinds), wire.Kind(arg%wire.Kinds), "h")[:17], 'h'+arg/wire.Kinds)
+		return append(wire.AppendChannel(nil, id%8+1, n*uint64((arg%wire.Kinds+1)%wire.Kinds), wire.Kind(arg%wire.Kinds), "h")[:17],
+			'h'+arg/wire.Kinds)
 	case wire.TypeMessage:
 		if arg&1 == 1 {
 			return reqFrames(id%8+1, uint32(arg), int(arg)*300)

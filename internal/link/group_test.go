@@ -182,13 +182,15 @@ func TestGroupChannelsCountApart(t *testing.T) {
 				l.TrySend(g, "more", channel.Raw, nil, true),
 				l.SendGroup(t.Context(), g, "more", channel.Raw),
 			} {
-				require.Equal(t, &channel.Error{Code: channel.CodeLimit, Text: "a connection has at most 64 channels of group messages"}, err)
+				require.Equal(t, &channel.Error{Code: channel.CodeLimit, Text: "a connection has at most 64 channels of group messages"},
+					err)
 			}
 			l.LeaveOut(true, "more", 1)
 			for i := range wire.MaxChannels - wire.MaxGroupChannels {
 				require.NoError(t, l.Send(t.Context(), fmt.Sprint("a", i), channel.Raw, nil))
 			}
-			require.Equal(t, &channel.Error{Code: channel.CodeLimit, Text: "a connection has at most 960 channels"}, l.Send(t.Context(), "more", channel.Raw, nil))
+			require.Equal(t, &channel.Error{Code: channel.CodeLimit, Text: "a connection has at most 960 channels"},
+				l.Send(t.Context(), "more", channel.Raw, nil))
 			_, err := l.RequestService(t.Context(), "more", nil)
 			require.ErrorIs(t, err, channel.CodeLimit)
 			require.NoError(t, l.SendGroup(t.Context(), g, "g0", channel.Raw))

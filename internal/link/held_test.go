@@ -26,13 +26,14 @@ func TestHandlersHoldLargeBodies(t *testing.T) {
 				next, running := make(chan struct{}), 0
 				var mu sync.Mutex
 				for i := range 8 {
-					mux.HandleConcurrent(fmt.Sprint("c", i), concurrent, func(ctx context.Context, _ channel.Conn, m *channel.Message) error {
-						mu.Lock()
-						running++
-						mu.Unlock()
-						<-next
-						return nil
-					})
+					mux.HandleConcurrent(fmt.Sprint("c", i), concurrent,
+						func(ctx context.Context, _ channel.Conn, m *channel.Message) error {
+							mu.Lock()
+							running++
+							mu.Unlock()
+							<-next
+							return nil
+						})
 				}
 				l, r := against(t, &Config{Mux: &mux, MaxMessage: mib})
 				l.Run()

@@ -225,7 +225,8 @@ func (ch *inChan) onFirst(h wire.Header, p []byte) error {
 			return err
 		}
 	}
-	if start.Request == 0 && len(first) <= maxPacked && h.Flags.Has(wire.FlagLast) && !ch.pulled && ch.asOf == ch.mux.Version()+1 {
+	if start.Request == 0 && len(first) <= maxPacked && h.Flags.Has(wire.FlagLast) && !ch.pulled &&
+		ch.asOf == ch.mux.Version()+1 {
 		ch.onSmall(h, cost, first, from)
 		return nil
 	}

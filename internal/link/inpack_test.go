@@ -61,7 +61,8 @@ func smallTraffic(rnd *rand.Rand) (batches [][]byte, wants []handled, taken uint
 			missed += 2
 			continue
 		case 2:
-			batch = wire.AppendMessage(batch, 1, wire.FlagRequest|wire.EncodingFlags(uint8(w.enc)), wire.MessageStart{Request: i + 1, Allowance: wire.MinAllowance}, []byte(body))
+			batch = wire.AppendMessage(batch, 1, wire.FlagRequest|wire.EncodingFlags(uint8(w.enc)),
+				wire.MessageStart{Request: i + 1, Allowance: wire.MinAllowance}, []byte(body))
 		case 3:
 			batches, batch = append(batches, batch), nil
 			fallthrough
@@ -200,7 +201,8 @@ func TestSmallMessagesHoldNoMore(t *testing.T) {
 		"requests": func() []byte { return append(msgFrames(1, 0), request()...) },
 		"large":    func() []byte { return append(msgFrames(1, 0), msgFrames(1, maxPacked+1)...) },
 		"packs": func() []byte {
-			return append(append(repeat(70, func(uint32) []byte { return msgFrames(1, 50) }), request()...), append(msgFrames(1, 0), request()...)...)
+			return append(append(repeat(70, func(uint32) []byte { return msgFrames(1, 50) }), request()...),
+				append(msgFrames(1, 0), request()...)...)
 		},
 	} {
 		for _, batch := range []int{1, 7, 1 << 20} {
@@ -271,7 +273,8 @@ func TestSmallMessagesBeforeClose(t *testing.T) {
 		mux.Handle("x", record(&got))
 		l, r := against(t, &Config{Mux: &mux})
 		l.Run()
-		r.write(chFrame(1, "x"), smallFrame(1, 0, "1"), smallFrame(1, 0, "2"), smallFrame(1, 0, "3"), reason(wire.TypeClose, 0, 0), smallFrame(1, 0, "4"))
+		r.write(chFrame(1, "x"), smallFrame(1, 0, "1"), smallFrame(1, 0, "2"), smallFrame(1, 0, "3"), reason(wire.TypeClose, 0, 0),
+			smallFrame(1, 0, "4"))
 		synctest.Wait()
 		require.Equal(t, []string{"x1", "x2", "x3"}, got)
 		require.EqualValues(t, 99, l.in[0].total())

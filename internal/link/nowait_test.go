@@ -126,8 +126,10 @@ func TestRelayWithoutWaiting(t *testing.T) {
 		"lent":    func(c *memnet.Conn) net.Conn { return lending(c) },
 	} {
 		hubWrap = wrap
-		for _, test := range []func(*testing.T){TestRelayCarriesBothDirections, TestRelayPassesEnds, TestRelayAudits, TestRelayOfAStalledTarget,
-			TestRelayWhenALinkDies, TestRelayFlood, TestRelayPassesTheLastOfAWindow, TestRelayRaces, TestRelayAnswersStop, TestRelayOfSmallPieces} {
+		for _, test := range []func(*testing.T){TestRelayCarriesBothDirections, TestRelayPassesEnds, TestRelayAudits,
+			TestRelayOfAStalledTarget,
+			TestRelayWhenALinkDies, TestRelayFlood, TestRelayPassesTheLastOfAWindow, TestRelayRaces, TestRelayAnswersStop,
+			TestRelayOfSmallPieces} {
 			t.Run(name, test)
 		}
 	}
@@ -160,7 +162,9 @@ func TestManyRequestsAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ca, cb := memnet.Pipe(memnet.Config{Buffer: 100})
 		var mux channel.Mux
-		mux.HandleConcurrent("echo", 10, func(ctx context.Context, _ channel.Conn, m *channel.Message) error { return m.Reply(ctx, m.Body) })
+		mux.HandleConcurrent("echo", 10, func(ctx context.Context, _ channel.Conn, m *channel.Message) error {
+			return m.Reply(ctx, m.Body)
+		})
 		a := start(t, lending(ca), "b", &Config{Initiator: true})
 		b := start(t, eager(cb), "a", &Config{Mux: &mux})
 		b.Run()

@@ -17,13 +17,16 @@ import (
 func TestOddities(t *testing.T) {
 	c1 := chFrame(1, "h")
 	for name, frames := range map[string][]byte{
-		"stop for a closed stream":     append(append(open(1), reason(wire.TypeReset, 1, 0)...), append(reason(wire.TypeStop, 1, 0), reason(wire.TypeStop, 1, 0)...)...),
-		"window for a closed stream":   append(append(open(1), reason(wire.TypeReset, 1, 0)...), append(reason(wire.TypeStop, 1, 0), wire.AppendWindow(nil, 1, 1<<20)...)...),
-		"window the same again":        append(wire.AppendWindow(nil, 2, 70000), wire.AppendWindow(nil, 2, 70000)...),
-		"window for an ended one":      append(reason(wire.TypeStop, 2, 0), wire.AppendWindow(nil, 2, 70000)...),
-		"probe of nothing":             append(c1, wire.AppendProbe(nil, 1, 0)...),
-		"probe repeated":               append(append(c1, msgFrames(1, 0)...), append(wire.AppendProbe(nil, 1, 32), wire.AppendProbe(nil, 1, 32)...)...),
-		"probe lower than before":      append(append(c1, msgFrames(1, 0)...), append(wire.AppendProbe(nil, 1, 32), wire.AppendProbe(nil, 1, 5)...)...),
+		"stop for a closed stream": append(append(open(1), reason(wire.TypeReset, 1, 0)...),
+			append(reason(wire.TypeStop, 1, 0), reason(wire.TypeStop, 1, 0)...)...),
+		"window for a closed stream": append(append(open(1), reason(wire.TypeReset, 1, 0)...),
+			append(reason(wire.TypeStop, 1, 0), wire.AppendWindow(nil, 1, 1<<20)...)...),
+		"window the same again":   append(wire.AppendWindow(nil, 2, 70000), wire.AppendWindow(nil, 2, 70000)...),
+		"window for an ended one": append(reason(wire.TypeStop, 2, 0), wire.AppendWindow(nil, 2, 70000)...),
+		"probe of nothing":        append(c1, wire.AppendProbe(nil, 1, 0)...),
+		"probe repeated":          append(append(c1, msgFrames(1, 0)...), append(wire.AppendProbe(nil, 1, 32), wire.AppendProbe(nil, 1, 32)...)...),
+		"probe lower than before": append(append(c1, msgFrames(1, 0)...),
+			append(wire.AppendProbe(nil, 1, 32), wire.AppendProbe(nil, 1, 5)...)...),
 		"credit for a refused channel": append(reason(wire.TypeRefuse, 1, 17), credit(1, 37, 70000)...),
 		"credit the same again":        append(credit(1, 37, 70000), credit(1, 37, 70000)...),
 		"credit without limit":         credit(1, 37, 1<<64-1),

@@ -99,18 +99,21 @@ func (l *Link) outChannel(kind wire.Kind, name string) (*outChan, error) {
 	groups := len(l.out[wire.KindGroup])
 	if kind == wire.KindGroup {
 		if groups >= wire.MaxGroupChannels {
-			return nil, &channel.Error{Code: channel.CodeLimit, Text: fmt.Sprintf("a connection has at most %d channels of group messages", wire.MaxGroupChannels)}
+			return nil, &channel.Error{Code: channel.CodeLimit,
+				Text: fmt.Sprintf("a connection has at most %d channels of group messages", wire.MaxGroupChannels)}
 		}
 		return l.openOut(bookKey{kind, name}, new(outBook)), nil
 	}
 	if len(l.outByID)-groups >= ownChannels {
-		return nil, &channel.Error{Code: channel.CodeLimit, Text: fmt.Sprintf("a connection has at most %d channels", ownChannels)}
+		return nil, &channel.Error{Code: channel.CodeLimit, Text: fmt.Sprintf("a connection has at most %d channels",
+			ownChannels)}
 	}
 	key := bookKey{kind, name}
 	book := l.books.out[key]
 	if book == nil {
 		if len(l.books.out) >= maxNames {
-			return nil, &channel.Error{Code: channel.CodeLimit, Text: fmt.Sprintf("there were %d channels, with those of earlier connections", maxNames)}
+			return nil, &channel.Error{Code: channel.CodeLimit,
+				Text: fmt.Sprintf("there were %d channels, with those of earlier connections", maxNames)}
 		}
 		book = new(outBook)
 		l.books.out[key] = book
@@ -120,8 +123,9 @@ func (l *Link) outChannel(kind wire.Kind, name string) (*outChan, error) {
 
 // openOut opens a channel. Call it with mu held, and with the books in hand.
 func (l *Link) openOut(key bookKey, book *outBook) *outChan {
-	ch := &outChan{id: uint32(len(l.outByID) + 1), kind: key.kind, name: key.name, credit: flow.NewCredit(), refused: make(chan struct{}),
-		book: book, begin: book.first(), again: book.first()}
+	ch := &outChan{id: uint32(len(l.outByID) + 1), kind: key.kind, name: key.name, credit: flow.NewCredit(),
+		refused: make(chan struct{}),
+		book:    book, begin: book.first(), again: book.first()}
 	ch.lane.foreign = key.kind == wire.KindGroup
 	if l.out[key.kind] == nil {
 		l.out[key.kind] = make(map[string]*outChan)

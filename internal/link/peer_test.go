@@ -66,9 +66,10 @@ func TestErrorsAreReported(t *testing.T) {
 			_ = m.Reply(ctx, nil)
 			return fails
 		}, true, nil, "failed after it had answered"},
-		"panic":            {func(context.Context, channel.Conn, *channel.Message) error { panic(fails) }, false, nil, "a handler panicked"},
-		"panic of request": {func(context.Context, channel.Conn, *channel.Message) error { panic(fails) }, true, channel.CodeInternal, "a handler panicked"},
-		"no error":         {func(context.Context, channel.Conn, *channel.Message) error { return nil }, true, nil, ""},
+		"panic": {func(context.Context, channel.Conn, *channel.Message) error { panic(fails) }, false, nil, "a handler panicked"},
+		"panic of request": {func(context.Context, channel.Conn, *channel.Message) error { panic(fails) }, true, channel.CodeInternal,
+			"a handler panicked"},
+		"no error": {func(context.Context, channel.Conn, *channel.Message) error { return nil }, true, nil, ""},
 	} {
 		for _, hooked := range []bool{true, false} {
 			t.Run(name, func(t *testing.T) {

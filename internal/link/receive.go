@@ -106,7 +106,8 @@ func (l *Link) nextPulled(channels []string) (inMsg, bool) {
 	}
 	var first *inChan
 	for _, ch := range l.in {
-		if ch.kind != wire.KindService && l.pulled.holds(ch) && (first == nil || ch.firstAt < first.firstAt) && slices.Contains(channels, ch.name) {
+		if ch.kind != wire.KindService && l.pulled.holds(ch) && (first == nil || ch.firstAt < first.firstAt) &&
+			slices.Contains(channels, ch.name) {
 			first = ch
 		}
 	}

@@ -43,7 +43,8 @@ func (h *hub) join(name string, conn *memnet.Conn) {
 	cfg := &Config{OpenPipe: func(s *Stream, open wire.PipeOpen) {
 		to := h.links[open.Target]
 		count := func(n *atomic.Int32) func() { return func() { n.Add(1) } }
-		if err := Relay(s, to, open, relayWindow, RelayEvents{Here: count(&h.here), There: count(&h.there), Answered: count(&h.answered)}); err != nil {
+		if err := Relay(s, to, open, relayWindow, RelayEvents{Here: count(&h.here), There: count(&h.there),
+			Answered: count(&h.answered)}); err != nil {
 			s.Reject(channel.CodeNotConnected, "")
 		}
 	}}
@@ -131,8 +132,10 @@ func TestRelayPassesEnds(t *testing.T) {
 		end  func(s *Stream)
 		read func(error) bool
 	}{
-		"close":  {func(s *Stream) { _ = s.Close() }, func(err error) bool { return err == io.EOF }},
-		"reason": {func(s *Stream) { s.CloseWithReason(300, "so") }, func(err error) bool { e, ok := err.(*channel.CloseError); return ok && e.Code == 300 && e.Text == "so" }},
+		"close": {func(s *Stream) { _ = s.Close() }, func(err error) bool { return err == io.EOF }},
+		"reason": {func(s *Stream) {
+			s.CloseWithReason(300, "so")
+		}, func(err error) bool { e, ok := err.(*channel.CloseError); return ok && e.Code == 300 && e.Text == "so" }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -46,7 +46,8 @@ func (l *Link) RequestService(ctx context.Context, name string, body []byte) (*c
 	return l.request(ctx, wire.KindService, name, channel.CBOR, body)
 }
 
-func (l *Link) request(ctx context.Context, kind wire.Kind, name string, enc channel.Encoding, body []byte) (*channel.Message, error) {
+func (l *Link) request(ctx context.Context, kind wire.Kind, name string, enc channel.Encoding,
+	body []byte) (*channel.Message, error) {
 	if err := checkEncoding(enc); err != nil {
 		return nil, err
 	}

@@ -61,7 +61,8 @@ func TestResend(t *testing.T) {
 		require.False(t, l.Resending())
 		require.NoError(t, <-sent)
 		frames := keptLines(r)
-		require.ElementsMatch(t, []string{"2: 2 encoding 0", "2: 3 encoding 0", "1: 5 encoding 2", "2: 50 encoding 0", "2: 68 encoding 0"}, frames)
+		require.ElementsMatch(t, []string{"2: 2 encoding 0", "2: 3 encoding 0", "1: 5 encoding 2", "2: 50 encoding 0", "2: 68 encoding 0"},
+			frames)
 		require.Equal(t, []byte("abcde"), books.out[bookKey{name: "x"}].at(0).body, "a copy")
 		r.write(credit(1, 37, 70000), credit(2, 34+35+82+92, 70000), credit(3, 39, 70000))
 		require.NoError(t, <-sent)

@@ -133,7 +133,8 @@ func (l *Link) queueReserved(ch *outChan, m *outMsg, at uint64, waited bool) err
 		ch.credit.Crowd(runs >= maxRuns)
 	}
 	if m.acked != nil {
-		*m.acked = Receipt{kind: ch.kind, name: ch.name, book: ch.book, number: ch.book.next - 1, ch: ch, total: ch.pushed}
+		*m.acked = Receipt{kind: ch.kind, name: ch.name, book: ch.book, number: ch.book.next - 1, ch: ch,
+			total: ch.pushed}
 		l.want(ch, ch.pushed)
 	}
 	l.moved(ch)

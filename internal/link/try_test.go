@@ -118,14 +118,17 @@ func TestGapsAreMissed(t *testing.T) {
 		frames [][]byte
 		want   []uint64
 	}{
-		"none":         {[][]byte{chFrame(1, "x"), msgFrames(1, 0)}, []uint64{0}},
-		"one":          {[][]byte{chFrame(1, "x"), wire.AppendGap(nil, 1, 3), msgFrames(1, 0), msgFrames(1, 0)}, []uint64{3, 0}},
-		"sum":          {[][]byte{chFrame(1, "x"), wire.AppendGap(nil, 1, 3), wire.AppendGap(nil, 1, 4), msgFrames(1, 20000)}, []uint64{7}},
-		"each its own": {[][]byte{chFrame(1, "x"), wire.AppendGap(nil, 1, 3), msgFrames(1, 0), wire.AppendGap(nil, 1, 4), msgFrames(1, 0)}, []uint64{3, 4}},
-		"huge":         {[][]byte{chFrame(1, "x"), wire.AppendGap(nil, 1, math.MaxUint64), wire.AppendGap(nil, 1, math.MaxUint64), msgFrames(1, 0), msgFrames(1, 0)}, []uint64{math.MaxUint64, 0}},
-		"request":      {[][]byte{chFrame(1, "x"), wire.AppendGap(nil, 1, 3), reqFrames(1, 1, 0), msgFrames(1, 0)}, []uint64{0, 3}},
-		"skip":         {[][]byte{chFrame(1, "x"), wire.AppendGap(nil, 1, 3), wire.AppendSkip(nil, 1, 50), wire.AppendGap(nil, 1, 3), msgFrames(1, 0)}, []uint64{6}},
-		"group":        {[][]byte{wire.AppendChannel(nil, 1, 0, wire.KindGroup, "x"), wire.AppendGap(nil, 1, 3), groupFrames(1, 0)}, []uint64{3}},
+		"none": {[][]byte{chFrame(1, "x"), msgFrames(1, 0)}, []uint64{0}},
+		"one":  {[][]byte{chFrame(1, "x"), wire.AppendGap(nil, 1, 3), msgFrames(1, 0), msgFrames(1, 0)}, []uint64{3, 0}},
+		"sum":  {[][]byte{chFrame(1, "x"), wire.AppendGap(nil, 1, 3), wire.AppendGap(nil, 1, 4), msgFrames(1, 20000)}, []uint64{7}},
+		"each its own": {[][]byte{chFrame(1, "x"), wire.AppendGap(nil, 1, 3), msgFrames(1, 0), wire.AppendGap(nil, 1, 4), msgFrames(1, 0)},
+			[]uint64{3, 4}},
+		"huge": {[][]byte{chFrame(1, "x"), wire.AppendGap(nil, 1, math.MaxUint64), wire.AppendGap(nil, 1, math.MaxUint64),
+			msgFrames(1, 0), msgFrames(1, 0)}, []uint64{math.MaxUint64, 0}},
+		"request": {[][]byte{chFrame(1, "x"), wire.AppendGap(nil, 1, 3), reqFrames(1, 1, 0), msgFrames(1, 0)}, []uint64{0, 3}},
+		"skip": {[][]byte{chFrame(1, "x"), wire.AppendGap(nil, 1, 3), wire.AppendSkip(nil, 1, 50), wire.AppendGap(nil, 1, 3),
+			msgFrames(1, 0)}, []uint64{6}},
+		"group": {[][]byte{wire.AppendChannel(nil, 1, 0, wire.KindGroup, "x"), wire.AppendGap(nil, 1, 3), groupFrames(1, 0)}, []uint64{3}},
 	} {
 		for how, receive := range map[string]func(l *Link) []uint64{
 			"pulled": func(l *Link) (missed []uint64) {
@@ -175,7 +178,8 @@ func TestGapAcrossLinks(t *testing.T) {
 		}
 		a.Cut(channel.ErrClosed)
 		b, rb := against(t, &Config{Books: books})
-		rb.write(chFrame(1, "x"), wire.AppendGap(nil, 1, 5), msgFrames(1, 0), wire.AppendGap(nil, 1, 6), msgFrames(1, 0), wire.AppendGap(nil, 1, 7), msgFrames(1, 0), msgFrames(1, 0))
+		rb.write(chFrame(1, "x"), wire.AppendGap(nil, 1, 5), msgFrames(1, 0), wire.AppendGap(nil, 1, 6), msgFrames(1, 0),
+			wire.AppendGap(nil, 1, 7), msgFrames(1, 0), msgFrames(1, 0))
 		for _, want := range []uint64{18, 0} {
 			m, err := b.Receive(t.Context())
 			require.NoError(t, err)
@@ -203,8 +207,11 @@ func TestGapsAreBounded(t *testing.T) {
 		b, rb := against(t, &Config{Mux: blocking(), Books: books})
 		b.Run()
 		rb.write(chFrame(1, "x"), repeat(1000, func(uint32) []byte { return append(wire.AppendGap(nil, 1, 5), msgFrames(1, 0)...) }))
-		rb.write(chFrame(2, "h"), repeat(1000, func(uint32) []byte { return append(wire.AppendGap(nil, 2, 5), wire.AppendGap(nil, 2, 5)...) }))
-		rb.write(msgFrames(2, 0), chFrame(3, "refused"), repeat(10, func(uint32) []byte { return wire.AppendGap(nil, 3, 5) }), msgFrames(3, 0))
+		rb.write(chFrame(2, "h"), repeat(1000, func(uint32) []byte {
+			return append(wire.AppendGap(nil, 2, 5), wire.AppendGap(nil, 2, 5)...)
+		}))
+		rb.write(msgFrames(2, 0), chFrame(3, "refused"), repeat(10, func(uint32) []byte { return wire.AppendGap(nil, 3, 5) }),
+			msgFrames(3, 0))
 		rb.write(repeat(10, func(uint32) []byte { return wire.AppendGap(nil, 3, 5) }))
 		require.Contains(t, rb.lines(), "REFUSE 3 code 17")
 		require.Len(t, b.in[0].gaps.q, 1)

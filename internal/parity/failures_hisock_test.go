@@ -226,7 +226,8 @@ func TestWrong_HiSock_ChatStaysChat(t *testing.T) {
 		return rest.take(ctx, from, m)
 	})
 	alice := w.Dial("alice", nil)
-	for _, name := range []string{"Chat", "$CMD$Chat", "CMD", "$MSG$", "$DATA$", "MDC$", "$KEEPALIVE$", "$NAMECHANGE$", "DISCONNECT$", "group", "service", "@", "{}", "b'x'", "é漢"} {
+	for _, name := range []string{"Chat", "$CMD$Chat", "CMD", "$MSG$", "$DATA$", "MDC$", "$KEEPALIVE$", "$NAMECHANGE$", "DISCONNECT$",
+		"group", "service", "@", "{}", "b'x'", "é漢"} {
 		for _, body := range []string{name, "$CMD$" + name, name + "$MSG$", "", "$MSG$", "DISCONNECT$"} {
 			require.NoError(t, alice.Send(t.Context(), name, []byte(body)))
 			m := rest.next(t)
@@ -259,7 +260,8 @@ func TestWrong_HiSock_ChatStaysChat(t *testing.T) {
 func TestWrong_HiSock_FloatsKeep64Bits(t *testing.T) {
 	w := hub(t, nil, "alice")
 	alice := w.Dial("alice", nil)
-	floats := []float64{0.1, math.Pi, 1 + 1e-15, math.MaxFloat64, math.SmallestNonzeroFloat64, math.Copysign(0, -1), math.Inf(-1), 16777217, 3}
+	floats := []float64{0.1, math.Pi, 1 + 1e-15, math.MaxFloat64, math.SmallestNonzeroFloat64, math.Copysign(0, -1), math.Inf(-1), 16777217,
+		3}
 	arrives(t, w.Server, alice, floats)
 	arrives(t, w.Server, alice, [3]float64{0.1, 1.0 / 3, -2.5e-300})
 	arrives(t, w.Server, alice, map[string][]float64{"a tuple in a dict": floats})
@@ -355,7 +357,8 @@ func TestWrong_HiSock_LengthIsNotBelieved(t *testing.T) {
 	open := wire.AppendChannel(nil, 1, 0, wire.KindApplication, "test")
 	first := wire.Header{Type: wire.TypeMessage, Flags: wire.FlagFirst, Len: wire.MaxPayload, ID: 1}.Append(open)
 	announced := wire.Header{Type: wire.TypeAnnounce, Len: 4, ID: 1}.Append(append([]byte{}, open...))
-	for _, b := range [][]byte{append(append(first, 0xff, 0xff, 0xff, 0xff), make([]byte, wire.MaxPayload-4)...), append(announced, 0xff, 0xff, 0xff, 0xff)} {
+	for _, b := range [][]byte{append(append(first, 0xff, 0xff, 0xff, 0xff), make([]byte, wire.MaxPayload-4)...),
+		append(announced, 0xff, 0xff, 0xff, 0xff)} {
 		conn := w.Raw("mallory")
 		_, err := conn.Write(b)
 		require.NoError(t, err)

@@ -57,7 +57,8 @@ func TestWrong_PySock_BytesAreData(t *testing.T) {
 			f, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ImportsOnly)
 			require.NoError(t, err)
 			for _, imp := range f.Imports {
-				require.NotContains(t, []string{`"os/exec"`, `"plugin"`, `"encoding/gob"`, `"text/template"`, `"go/parser"`, `"unsafe"`}, imp.Path.Value, file)
+				require.NotContains(t, []string{`"os/exec"`, `"plugin"`, `"encoding/gob"`, `"text/template"`, `"go/parser"`, `"unsafe"`},
+					imp.Path.Value, file)
 			}
 		}
 	}
@@ -66,15 +67,16 @@ func TestWrong_PySock_BytesAreData(t *testing.T) {
 // sources gives the Go files of a folder of the module, and of those below it, without tests.
 func sources(t *testing.T, dir string) (files []string) {
 	t.Helper()
-	require.NoError(t, filepath.WalkDir(filepath.Join("..", "..", filepath.FromSlash(dir)), func(path string, d fs.DirEntry, err error) error {
-		if d.IsDir() && strings.HasPrefix(d.Name(), ".git") {
-			return fs.SkipDir
-		}
-		if err == nil && strings.HasSuffix(path, ".go") && !strings.HasSuffix(path, "_test.go") {
-			files = append(files, path)
-		}
-		return err
-	}))
+	require.NoError(t, filepath.WalkDir(filepath.Join("..", "..", filepath.FromSlash(dir)),
+		func(path string, d fs.DirEntry, err error) error {
+			if d.IsDir() && strings.HasPrefix(d.Name(), ".git") {
+				return fs.SkipDir
+			}
+			if err == nil && strings.HasSuffix(path, ".go") && !strings.HasSuffix(path, "_test.go") {
+				files = append(files, path)
+			}
+			return err
+		}))
 	require.NotEmpty(t, files)
 	return files
 }

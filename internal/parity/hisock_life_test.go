@@ -172,7 +172,8 @@ func TestHiSock_GetAddr(t *testing.T) {
 // terminal is tested where there is one, in cmd/pysock.
 func TestHiSock_Init(t *testing.T) {
 	dir := t.TempDir()
-	out, err := exec.CommandContext(t.Context(), program(t, "pysock"), "init", "--dir", dir, "--address", "hub.example:7700", "alice", "bob").CombinedOutput()
+	out, err := exec.CommandContext(t.Context(), program(t, "pysock"), "init", "--dir", dir, "--address", "hub.example:7700", "alice",
+		"bob").CombinedOutput()
 	require.NoError(t, err, string(out))
 	own, err := keys.Load(filepath.Join(dir, "server.yaml"))
 	require.NoError(t, err)

@@ -44,7 +44,8 @@ func TestHiSock_Typecasting(t *testing.T) {
 
 	came := make(inbox, 1)
 	w.Server.Handler.Handle("any", came.take)
-	nested := map[string]any{"list": []any{int64(1), "2", 3.5, nil, false, []byte("4")}, "dict": map[string]any{"empty": []any{}}, "none": nil}
+	nested := map[string]any{"list": []any{int64(1), "2", 3.5, nil, false, []byte("4")}, "dict": map[string]any{"empty": []any{}},
+		"none": nil}
 	require.NoError(t, channel.Of[any]("any").Send(t.Context(), alice, nested))
 	v, err := came.next(t).Value()
 	require.NoError(t, err)

@@ -26,7 +26,8 @@ func program(t *testing.T, name string) string {
 		if programs.dir, programs.err = os.MkdirTemp("", "parity"); programs.err != nil {
 			return
 		}
-		build := exec.Command("go", "build", "-buildvcs=false", "-o", programs.dir+string(filepath.Separator), "./cmd/pysock", "./examples/hisock")
+		build := exec.Command("go", "build", "-buildvcs=false", "-o", programs.dir+string(filepath.Separator), "./cmd/pysock",
+			"./examples/hisock")
 		build.Dir, build.Stderr = filepath.Join("..", ".."), os.Stderr
 		programs.err = build.Run()
 	})

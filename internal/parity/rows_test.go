@@ -102,7 +102,8 @@ func TestRows(t *testing.T) {
 		}
 	}
 	// As many as there are in the project's own list of what the ancestors do.
-	assert.Equal(t, map[string]int{"PySock and shiSock": 16, "HiSock": 21, "What PySock got wrong": 12, "What HiSock got wrong": 13}, sections)
+	assert.Equal(t, map[string]int{"PySock and shiSock": 16, "HiSock": 21, "What PySock got wrong": 12, "What HiSock got wrong": 13},
+		sections)
 	for name, comment := range there {
 		if strings.Contains(name, "_") {
 			assert.True(t, named[name], "docs/parity.md does not name %s", name)

@@ -36,7 +36,8 @@ var dependencyRules = []rule{
 	{"dependencies", checkDependencies, []proof{
 		{"allowed", files{"go.mod": "module m\n\nrequire (\n\tfilippo.io/age v1.0.0\n\texample.org/x v1.0.0 // indirect\n)\nrequire gopkg.in/yaml.v3 v3.0.1\n"}, nil},
 		{"other modules are free", files{"go.mod": "module m\n", "bench/go.mod": "module b\nrequire example.org/x v1.0.0\n"}, nil},
-		{"not listed", files{"go.mod": "module m\n\nrequire (\n\tfilippo.io/age v1.0.0\n\texample.org/x v1.0.0\n)\n"}, []string{"go.mod:5"}},
+		{"not listed", files{"go.mod": "module m\n\nrequire (\n\tfilippo.io/age v1.0.0\n\texample.org/x v1.0.0\n)\n"},
+			[]string{"go.mod:5"}},
 		{"not listed, on one line", files{"go.mod": "module m\nrequire example.org/x v1.0.0 // a note\n"}, []string{"go.mod:2"}},
 		{"replaced", files{"go.mod": "module m\nreplace filippo.io/age => ../age\n"}, []string{"go.mod:2"}},
 		{"replaced in a block", files{"go.mod": "module m\nreplace (\n\tfilippo.io/age => ../age\n)\n"}, []string{"go.mod:3"}},

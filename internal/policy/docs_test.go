@@ -41,9 +41,11 @@ func (hidden) Exported() {}
 		{"method", files{"keys/a.go": "package keys\n\ntype key[T any] struct{}\n\n// Key is one.\ntype Key[T any] struct{}\n\nfunc (*Key[T]) Open() {}\nfunc (key[T]) Open() {}"}, []string{"keys/a.go:8"}},
 		{"type", files{"keys/a.go": "package keys\n\ntype Key int"}, []string{"keys/a.go:3"}},
 		{"wrong start", files{"keys/a.go": "package keys\n\n// This opens it.\nfunc Open() {}\n\n// Holds a key.\ntype Key int\n\n// At most.\nconst Max = 1"}, []string{"keys/a.go:10", "keys/a.go:4", "keys/a.go:7"}},
-		{"const and var", files{"keys/a.go": "package keys\n\nconst Max = 1\n\nvar (\n\tErrA = 1\n\t// ErrB is b.\n\tErrB = 2\n)"}, []string{"keys/a.go:3", "keys/a.go:6"}},
+		{"const and var", files{"keys/a.go": "package keys\n\nconst Max = 1\n\nvar (\n\tErrA = 1\n\t// ErrB is b.\n\tErrB = 2\n)"},
+			[]string{"keys/a.go:3", "keys/a.go:6"}},
 		{"field", files{"keys/a.go": "package keys\n\n// Key is one.\ntype Key struct {\n\tName string\n\tIn struct {\n\t\tSize int\n\t} // of it\n}"}, []string{"keys/a.go:5", "keys/a.go:7"}},
-		{"interface method", files{"keys/a.go": "package keys\n\n// Key is one.\ntype Key interface {\n\tOpen()\n}"}, []string{"keys/a.go:5"}},
+		{"interface method", files{"keys/a.go": "package keys\n\n// Key is one.\ntype Key interface {\n\tOpen()\n}"},
+			[]string{"keys/a.go:5"}},
 		{"a directive is no comment", files{"keys/a.go": "package keys\n\n//go:noinline\nfunc Open() {}"}, []string{"keys/a.go:4"}},
 	}},
 }

@@ -40,8 +40,10 @@ var layers = []layer{
 	{path: "internal/service", imports: []string{"channel"}},
 
 	// Hello and welcome are wire's, and the sizes of Limits are flow's.
-	{path: "client", imports: []string{"keys", "secure", "channel", "internal/link", "internal/resume", "internal/durable", "internal/service", "internal/text", "internal/wire"}},
-	{path: "server", imports: []string{"keys", "secure", "channel", "internal/link", "internal/resume", "internal/service", "internal/text", "internal/wire", "internal/flow"}},
+	{path: "client", imports: []string{"keys", "secure", "channel", "internal/link", "internal/resume", "internal/durable",
+		"internal/service", "internal/text", "internal/wire"}},
+	{path: "server", imports: []string{"keys", "secure", "channel", "internal/link", "internal/resume", "internal/service", "internal/text",
+		"internal/wire", "internal/flow"}},
 	{path: "internal/testworld", imports: []string{"keys", "secure", "channel", "client", "server", "internal/wire"}},
 
 	{path: "cmd/...", imports: []string{
@@ -64,22 +66,33 @@ var importRules = []rule{
 			"cmd/a/a.go":  "package main\nimport _ \"github.com/pysock/pysock/cmd/internal/cli\"\nimport _ \"github.com/pysock/pysock/server\"",
 		}, nil},
 		{"tests are free", files{"client/a_test.go": "package client_test\nimport _ \"github.com/pysock/pysock/server\""}, nil},
-		{"other modules are free", files{"bench/go.mod": "module b", "bench/a.go": "package main\nimport _ \"github.com/pysock/pysock/internal/link\""}, nil},
-		{"client imports server", files{"client/a.go": "package client\nimport _ \"github.com/pysock/pysock/server\""}, []string{"client/a.go:2"}},
-		{"server imports client", files{"server/a.go": "package server\nimport _ \"github.com/pysock/pysock/client\""}, []string{"server/a.go:2"}},
-		{"keys imports anything", files{"keys/a.go": "package keys\nimport _ \"github.com/pysock/pysock/internal/tty\""}, []string{"keys/a.go:2"}},
-		{"link imports secure", files{"internal/link/a.go": "package link\n\nimport _ \"github.com/pysock/pysock/secure\""}, []string{"internal/link/a.go:3"}},
-		{"wire leaves the standard library", files{"internal/wire/a.go": "package wire\nimport _ \"golang.org/x/text/unicode/norm\""}, []string{"internal/wire/a.go:2"}},
-		{"the stranger knows us", files{"internal/stranger/a.go": "package stranger\nimport _ \"github.com/pysock/pysock/internal/wire\""}, []string{"internal/stranger/a.go:2"}},
+		{"other modules are free",
+			files{"bench/go.mod": "module b", "bench/a.go": "package main\nimport _ \"github.com/pysock/pysock/internal/link\""}, nil},
+		{"client imports server", files{"client/a.go": "package client\nimport _ \"github.com/pysock/pysock/server\""},
+			[]string{"client/a.go:2"}},
+		{"server imports client", files{"server/a.go": "package server\nimport _ \"github.com/pysock/pysock/client\""},
+			[]string{"server/a.go:2"}},
+		{"keys imports anything", files{"keys/a.go": "package keys\nimport _ \"github.com/pysock/pysock/internal/tty\""},
+			[]string{"keys/a.go:2"}},
+		{"link imports secure", files{"internal/link/a.go": "package link\n\nimport _ \"github.com/pysock/pysock/secure\""},
+			[]string{"internal/link/a.go:3"}},
+		{"wire leaves the standard library", files{"internal/wire/a.go": "package wire\nimport _ \"golang.org/x/text/unicode/norm\""},
+			[]string{"internal/wire/a.go:2"}},
+		{"the stranger knows us", files{"internal/stranger/a.go": "package stranger\nimport _ \"github.com/pysock/pysock/internal/wire\""},
+			[]string{"internal/stranger/a.go:2"}},
 		{"a root package is imported", files{"keys/a.go": "package keys\nimport _ \"github.com/pysock/pysock\""}, []string{"keys/a.go:2"}},
-		{"code imports what is for tests", files{"server/a.go": "package server\nimport _ \"github.com/pysock/pysock/internal/memnet\""}, []string{"server/a.go:2"}},
+		{"code imports what is for tests", files{"server/a.go": "package server\nimport _ \"github.com/pysock/pysock/internal/memnet\""},
+			[]string{"server/a.go:2"}},
 		{"a package without a place", files{"internal/misc/a.go": "package misc"}, []string{"internal/misc/a.go:1"}},
 	}},
 	{"refused imports", checkRefused, []proof{
 		{"the better choice", files{"keys/a.go": "package keys\nimport _ \"math/rand/v2\""}, nil},
-		{"in a test", files{"keys/a_test.go": "package keys\nimport _ \"math/rand\"\nimport _ \"github.com/stretchr/testify/require\""}, nil},
-		{"standard library", files{"keys/a.go": "package keys\nimport (\n\t_ \"unsafe\"\n\t_ \"math/rand\"\n\t_ \"encoding/gob\"\n)"}, []string{"keys/a.go:3", "keys/a.go:4", "keys/a.go:5"}},
-		{"test module in code", files{"keys/a.go": "package keys\nimport _ \"github.com/stretchr/testify/require\""}, []string{"keys/a.go:2"}},
+		{"in a test", files{"keys/a_test.go": "package keys\nimport _ \"math/rand\"\nimport _ \"github.com/stretchr/testify/require\""},
+			nil},
+		{"standard library", files{"keys/a.go": "package keys\nimport (\n\t_ \"unsafe\"\n\t_ \"math/rand\"\n\t_ \"encoding/gob\"\n)"},
+			[]string{"keys/a.go:3", "keys/a.go:4", "keys/a.go:5"}},
+		{"test module in code", files{"keys/a.go": "package keys\nimport _ \"github.com/stretchr/testify/require\""},
+			[]string{"keys/a.go:2"}},
 	}},
 }
 
@@ -89,7 +102,8 @@ func checkDAG(t *tree) []finding {
 		dir := pkg[0].dir
 		l, ok := placeOf(dir)
 		if !ok {
-			out = append(out, pkg[0].found(pkg[0].file.Package, "package %s has no place in the import DAG: add it to layers in internal/policy/imports_test.go", dir))
+			out = append(out, pkg[0].found(pkg[0].file.Package,
+				"package %s has no place in the import DAG: add it to layers in internal/policy/imports_test.go", dir))
 			continue
 		}
 		for _, s := range pkg {

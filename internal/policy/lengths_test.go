@@ -29,12 +29,15 @@ var lengthRules = []rule{
 		{"with a reason", files{"keys/a.go": "package keys\n\n// Length: one table that is read as a whole.\n\n" + longTail}, nil},
 		{"too long", files{"keys/a_test.go": "package keys\n" + longTail}, []string{"keys/a_test.go:401"}},
 		{"without the reason itself", files{"keys/a.go": "// Length: long\npackage keys\n" + longTail}, []string{"keys/a.go:402"}},
-		{"reason too far down", files{"keys/a.go": "package keys\n" + strings.Repeat("\n", headLines) + "// Length: one table that is read as a whole.\n\n" + longTail}, []string{"keys/a.go:443"}},
+		{"reason too far down", files{"keys/a.go": "package keys\n" + strings.Repeat("\n", headLines) +
+			"// Length: one table that is read as a whole.\n\n" + longTail}, []string{"keys/a.go:443"}},
 	}},
 	{"length of functions", checkFuncLength, []proof{
 		{"at the limit", files{"keys/a.go": "package keys\n\nfunc f() {\n" + longBody[len("\tprintln()\n"):] + "}\n"}, nil},
-		{"with a reason", files{"keys/a.go": "package keys\n\n// f does it.\n//\n// Length: one switch over all the frames.\nfunc f() {\n" + longBody + "}\n"}, nil},
-		{"too long", files{"keys/a_test.go": "package keys\n\n// f does it.\nfunc f() {\n" + longBody + "}\n"}, []string{"keys/a_test.go:4"}},
+		{"with a reason", files{"keys/a.go": "package keys\n\n// f does it.\n//\n// Length: one switch over all the frames.\nfunc f() {\n" +
+			longBody + "}\n"}, nil},
+		{"too long", files{"keys/a_test.go": "package keys\n\n// f does it.\nfunc f() {\n" + longBody + "}\n"},
+			[]string{"keys/a_test.go:4"}},
 	}},
 }
 
@@ -46,7 +49,8 @@ func checkFileLength(t *tree) []finding {
 		if n > maxFileLines && !slices.ContainsFunc(s.file.Comments, atHead) {
 			// The file's last line, which is where the length is seen.
 			last := s.fset.File(s.file.FileStart).LineStart(n)
-			out = append(out, s.found(last, "the file is longer than %d lines: split it by subject, or say near its top // %sand why", maxFileLines, lengthMark))
+			out = append(out, s.found(last, "the file is longer than %d lines: split it by subject, or say near its top // %sand why",
+				maxFileLines, lengthMark))
 		}
 	}
 	return out
@@ -61,7 +65,8 @@ func checkFuncLength(t *tree) []finding {
 				continue
 			}
 			if n := s.line(f.End()-token.Pos(1)) - s.line(f.Type.Func) + 1; n > maxFuncLines && !hasReason(f.Doc) {
-				out = append(out, s.found(f.Type.Func, "%s has %d lines, more than %d: split it, or end its doc comment with // %sand why", f.Name.Name, n, maxFuncLines, lengthMark))
+				out = append(out, s.found(f.Type.Func, "%s has %d lines, more than %d: split it, or end its doc comment with // %sand why",
+					f.Name.Name, n, maxFuncLines, lengthMark))
 			}
 		}
 	}

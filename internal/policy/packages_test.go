@@ -56,7 +56,8 @@ func checkPackageComments(t *tree) []finding {
 		case n == 0:
 			out = append(out, longest.found(longest.file.Package, "package %s has no package comment: say what it is for", longest.dir))
 		case n < taughtLines && isPublic(code):
-			out = append(out, longest.found(longest.file.Package, "the comment of package %s has %d lines: teach the package in one screen (at least %d)", longest.dir, n, taughtLines))
+			out = append(out, longest.found(longest.file.Package,
+				"the comment of package %s has %d lines: teach the package in one screen (at least %d)", longest.dir, n, taughtLines))
 		}
 	}
 	return out
@@ -78,7 +79,8 @@ func checkExamples(t *tree) []finding {
 		runs := func(e *doc.Example) bool { return e.Output != "" || e.EmptyOutput }
 		if !slices.ContainsFunc(doc.Examples(tests...), runs) {
 			s := code[0]
-			out = append(out, s.found(s.file.Package, "package %s has no example that runs: add example_test.go with an Example and its // Output:", s.dir))
+			out = append(out, s.found(s.file.Package,
+				"package %s has no example that runs: add example_test.go with an Example and its // Output:", s.dir))
 		}
 	}
 	return out

@@ -9,7 +9,8 @@ import (
 var pathRules = []rule{
 	{"paths", checkPaths, []proof{
 		{"allowed", files{"docs/a-b_c.1.md": "", "testdata/script/a.txt": "", ".ci/run": ""}, nil},
-		{"reserved on Windows", files{"testdata/nul.yaml": "", "com1/a.md": "", "a/Aux": ""}, []string{"a/Aux:1", "com1/a.md:1", "testdata/nul.yaml:1"}},
+		{"reserved on Windows", files{"testdata/nul.yaml": "", "com1/a.md": "", "a/Aux": ""},
+			[]string{"a/Aux:1", "com1/a.md:1", "testdata/nul.yaml:1"}},
 		{"characters", files{"a b.md": "", "ä.md": "", "a:b": "", "a.": ""}, []string{"a b.md:1", "a.:1", "a:b:1", "ä.md:1"}},
 		{"only case differs", files{"a/B.md": "", "a/b.md": ""}, []string{"a/b.md:1"}},
 	}},

@@ -10,9 +10,12 @@ const leakMain = "package keys\n\nimport (\n\t\"testing\"\n\t\"go.uber.org/golea
 
 var testRules = []rule{
 	{"no sleeping", checkSleeps, []proof{
-		{"good", files{"keys/a_test.go": "package keys\n\nimport \"time\"\n\nfunc f() { <-time.After(1) }", "keys/a.go": "package keys\n\nimport \"time\"\n\nfunc g() { time.Sleep(1) }"}, nil},
-		{"sleep", files{"keys/a_test.go": "package keys\n\nimport \"time\"\n\nfunc f() {\n\ttime.Sleep(1)\n}"}, []string{"keys/a_test.go:6"}},
-		{"under another name", files{"keys/a_test.go": "package keys\n\nimport clock \"time\"\n\nvar nap = clock.Sleep"}, []string{"keys/a_test.go:5"}},
+		{"good", files{"keys/a_test.go": "package keys\n\nimport \"time\"\n\nfunc f() { <-time.After(1) }",
+			"keys/a.go": "package keys\n\nimport \"time\"\n\nfunc g() { time.Sleep(1) }"}, nil},
+		{"sleep", files{"keys/a_test.go": "package keys\n\nimport \"time\"\n\nfunc f() {\n\ttime.Sleep(1)\n}"},
+			[]string{"keys/a_test.go:6"}},
+		{"under another name", files{"keys/a_test.go": "package keys\n\nimport clock \"time\"\n\nvar nap = clock.Sleep"},
+			[]string{"keys/a_test.go:5"}},
 	}},
 	{"no skipping", checkSkips, []proof{
 		{"good", files{"keys/a_test.go": "package keys\n\nimport \"testing\"\n\nfunc TestA(t *testing.T) { t.Fatal() }\n\nfunc f(t *decoder) { t.Skip(1) }"}, nil},
@@ -23,11 +26,16 @@ var testRules = []rule{
 		{"good", files{"keys/a.go": "package keys\n\nfunc f() { go f() }", "keys/main_test.go": leakMain}, nil},
 		{"no goroutines", files{"keys/a.go": "package keys\n\nfunc f() { f() }"}, nil},
 		{"go statement", files{"keys/a.go": "package keys\n\nfunc f() {\n\tgo f()\n}"}, []string{"keys/a.go:4"}},
-		{"in a test", files{"keys/a.go": "package keys", "keys/a_test.go": "package keys_test\n\nfunc f() { go f() }"}, []string{"keys/a_test.go:3"}},
-		{"wait group", files{"keys/a.go": "package keys\n\nimport \"sync\"\n\nvar wg sync.WaitGroup\n\nfunc f() {\n\twg.Go(func() {})\n}"}, []string{"keys/a.go:8"}},
-		{"TestMain after a folder in the package's", files{"keys/a.go": "package keys\n\nfunc f() { go f() }", "keys/internal/b.go": "package internal", "keys/main_test.go": leakMain}, nil},
-		{"TestMain without goleak", files{"keys/a.go": "package keys\n\nfunc f() { go f() }", "keys/main_test.go": "package keys\n\nfunc TestMain(m *testing.M) {}"}, []string{"keys/a.go:3"}},
-		{"another package's TestMain", files{"secure/a.go": "package secure\n\nfunc f() { go f() }", "keys/main_test.go": leakMain}, []string{"secure/a.go:3"}},
+		{"in a test", files{"keys/a.go": "package keys", "keys/a_test.go": "package keys_test\n\nfunc f() { go f() }"},
+			[]string{"keys/a_test.go:3"}},
+		{"wait group", files{"keys/a.go": "package keys\n\nimport \"sync\"\n\nvar wg sync.WaitGroup\n\nfunc f() {\n\twg.Go(func() {})\n}"},
+			[]string{"keys/a.go:8"}},
+		{"TestMain after a folder in the package's", files{"keys/a.go": "package keys\n\nfunc f() { go f() }",
+			"keys/internal/b.go": "package internal", "keys/main_test.go": leakMain}, nil},
+		{"TestMain without goleak", files{"keys/a.go": "package keys\n\nfunc f() { go f() }",
+			"keys/main_test.go": "package keys\n\nfunc TestMain(m *testing.M) {}"}, []string{"keys/a.go:3"}},
+		{"another package's TestMain", files{"secure/a.go": "package secure\n\nfunc f() { go f() }", "keys/main_test.go": leakMain},
+			[]string{"secure/a.go:3"}},
 	}},
 }
 
@@ -40,7 +48,8 @@ func checkSleeps(t *tree) []finding {
 		}
 		ast.Inspect(s.file, func(n ast.Node) bool {
 			if sel, ok := n.(*ast.SelectorExpr); ok && sel.Sel.Name == "Sleep" && isIdent(sel.X, clock) {
-				out = append(out, s.found(sel.Pos(), "a test does not sleep: wait for the event itself, or use testing/synctest and <-time.After in its bubble"))
+				out = append(out, s.found(sel.Pos(),
+					"a test does not sleep: wait for the event itself, or use testing/synctest and <-time.After in its bubble"))
 			}
 			return true
 		})
@@ -114,7 +123,8 @@ func checkLeakTests(t *tree) []finding {
 		}
 		for _, s := range pkg {
 			if start := firstGoroutine(s.file); start != nil {
-				out = append(out, s.found(start.Pos(), "package %s starts goroutines: give its tests a TestMain that calls goleak.VerifyTestMain", s.dir))
+				out = append(out, s.found(start.Pos(),
+					"package %s starts goroutines: give its tests a TestMain that calls goleak.VerifyTestMain", s.dir))
 				break
 			}
 		}

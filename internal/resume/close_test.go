@@ -124,7 +124,8 @@ func TestDeadlinesWhileAway(t *testing.T) {
 func TestWriteRecordSizes(t *testing.T) {
 	c, f := hand(t, nil)
 	before, after := c.RecordRoom()
-	for _, b := range [][]byte{nil, make([]byte, before), make([]byte, before+MaxContent+1, before+MaxContent+1+after), make([]byte, before+1)} {
+	for _, b := range [][]byte{nil, make([]byte, before), make([]byte, before+MaxContent+1, before+MaxContent+1+after),
+		make([]byte, before+1)} {
 		_, err := c.WriteRecord(b)
 		require.Equal(t, errSize, err)
 	}

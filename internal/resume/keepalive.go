@@ -70,7 +70,8 @@ func (c *Conn) AwaitSign(after time.Time, d time.Duration) (since, heard time.Ti
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	until := time.Now().Add(d)
-	for gen := c.gen; c.gen == gen && c.lower != nil && c.err == nil && !c.in.ended && !c.in.heard.After(after) && !passed(until); {
+	for gen := c.gen; c.gen == gen && c.lower != nil && c.err == nil && !c.in.ended && !c.in.heard.After(after) &&
+		!passed(until); {
 		if c.out.failed == nil && c.pings.quiet.IsZero() {
 			c.inquire(time.Now())
 		}

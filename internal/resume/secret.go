@@ -48,7 +48,8 @@ func (s *Secret) Server(hash [HashSize]byte, session [wire.IDSize]byte, attempt,
 	return s.proof("server", hash, session, attempt, position)
 }
 
-func (s *Secret) proof(side string, hash [HashSize]byte, session [wire.IDSize]byte, attempt, position uint64) (p [wire.ProofSize]byte) {
+func (s *Secret) proof(side string, hash [HashSize]byte, session [wire.IDSize]byte, attempt,
+	position uint64) (p [wire.ProofSize]byte) {
 	mac := hmac.New(sha256.New, s[:])
 	mac.Write([]byte(side))
 	mac.Write(hash[:])

@@ -54,7 +54,8 @@ func (f *frame) parsePayload(c *cursor) bool {
 	case frameChannel:
 		f.number, f.of = c.u64(), byte(c.u8())
 		f.name = string(all())
-		return f.number < 1<<63 && f.of <= kindGroup && (f.of != kindGroup || f.number == 0) && checkChannel(f.name) == nil
+		return f.number < 1<<63 && f.of <= kindGroup && (f.of != kindGroup || f.number == 0) &&
+			checkChannel(f.name) == nil
 	case frameOpen:
 		if !f.has(flagPipe) {
 			f.name = string(all())

@@ -24,7 +24,8 @@ type Client struct {
 
 // Dial says hello over conn, which it closes if that fails. OnPipe of cfg is
 // not used: pipes wait for AcceptPipe.
-func Dial(conn io.ReadWriteCloser, key *ecdh.PrivateKey, serverKey []byte, hello Hello, cfg LinkConfig) (*Client, error) {
+func Dial(conn io.ReadWriteCloser, key *ecdh.PrivateKey, serverKey []byte, hello Hello,
+	cfg LinkConfig) (*Client, error) {
 	hello.MaxMessage = cfg.MaxMessage
 	if cfg.History != nil {
 		hello.Instance = cfg.History.Instance
@@ -38,7 +39,8 @@ func Dial(conn io.ReadWriteCloser, key *ecdh.PrivateKey, serverKey []byte, hello
 
 // sayHello gives the connection and the welcome, or closes conn. If token is not
 // nil the hello gets what it makes for the handshake.
-func sayHello(conn io.ReadWriteCloser, key *ecdh.PrivateKey, serverKey []byte, hello *Hello, token func(h2 [32]byte) *Token) (*secureConn, *Welcome, error) {
+func sayHello(conn io.ReadWriteCloser, key *ecdh.PrivateKey, serverKey []byte, hello *Hello,
+	token func(h2 [32]byte) *Token) (*secureConn, *Welcome, error) {
 	sec, content, err := initiate(conn, handshakeKeys{static: key}, nil, serverKey, func(h2 [32]byte) []byte {
 		if token != nil {
 			hello.Token = token(h2)
@@ -97,7 +99,9 @@ func (c *Client) OpenPipe(target string, peerKey []byte, cfg LinkConfig) (*Link,
 	if cfg.History != nil {
 		hello.Instance = cfg.History.Instance
 	}
-	sec, content, err := initiate(s, handshakeKeys{static: c.key}, pipe, peerKey, func([32]byte) []byte { return hello.encode() })
+	sec, content, err := initiate(s, handshakeKeys{static: c.key}, pipe, peerKey, func([32]byte) []byte {
+		return hello.encode()
+	})
 	if err != nil {
 		s.Close()
 		return nil, err

@@ -181,7 +181,8 @@ func decodeWelcome(b []byte) (*Welcome, error) {
 	if w.Resumed {
 		w.Position, w.Proof = c.u64(), [32]byte(c.take(32))
 	}
-	if !c.done() || flags > flagResumed || w.Resumed && (!resume || w.Record != none) || w.MaxMessage < leastMaxMessage || w.MaxMessage > mostMaxMessage ||
+	if !c.done() || flags > flagResumed || w.Resumed && (!resume || w.Record != none) ||
+		w.MaxMessage < leastMaxMessage || w.MaxMessage > mostMaxMessage ||
 		w.Bound != "" && checkName(w.Bound) != nil {
 		return nil, errors.New("stranger: bad welcome")
 	}

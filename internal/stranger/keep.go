@@ -14,7 +14,9 @@ func (c *Client) Resume(conn io.ReadWriteCloser, anew bool) (*Client, error) {
 	defer c.resuming.Unlock()
 	s := c.splice
 	hello := c.hello
-	sec, welcome, err := sayHello(conn, c.key, c.serverKey, &hello, func(h2 [32]byte) *Token { return s.token(h2, anew) })
+	sec, welcome, err := sayHello(conn, c.key, c.serverKey, &hello, func(h2 [32]byte) *Token {
+		return s.token(h2, anew)
+	})
 	if err != nil {
 		var no *Error
 		if errors.As(err, &no) {

@@ -85,7 +85,8 @@ func (s *shore) conn() net.Conn {
 }
 
 // ashore runs a test of our server in a bubble.
-func ashore(t *testing.T, change func(*server.Server), test func(t *testing.T, srv *server.Server, dial func() net.Conn, serverKey []byte)) {
+func ashore(t *testing.T, change func(*server.Server), test func(t *testing.T, srv *server.Server, dial func() net.Conn,
+	serverKey []byte)) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		srv := &server.Server{Keys: w.hub.file, Logger: quiet, Grace: time.Minute}
@@ -134,7 +135,9 @@ func TestOurServerSilence(t *testing.T) {
 }
 
 func TestOurServerGrace(t *testing.T) {
-	ashore(t, func(s *server.Server) { s.Grace = 7 * time.Second }, func(t *testing.T, srv *server.Server, dial func() net.Conn, key []byte) {
+	ashore(t, func(s *server.Server) {
+		s.Grace = 7 * time.Second
+	}, func(t *testing.T, srv *server.Server, dial func() net.Conn, key []byte) {
 		c := dialResume(t, dial(), 1, key, LinkConfig{})
 		require.Equal(t, 7*time.Second, c.splice.grace)
 		for range 3 {

@@ -31,7 +31,8 @@ func (l *Link) acquire(kind byte, name string) (*outChannel, error) {
 		c = &outChannel{number: uint32(len(l.out) + 1), allowed: initialCredit}
 		l.out[book(kind, name)] = c
 		l.outByNumber = append(l.outByNumber, c)
-		l.enqueue(&frame{kind: frameChannel, id: c.number, of: kind, name: name, number: l.cfg.History.first(book(kind, name))})
+		l.enqueue(&frame{kind: frameChannel, id: c.number, of: kind, name: name,
+			number: l.cfg.History.first(book(kind, name))})
 	}
 	for c.busy && l.fault(c) == nil {
 		l.cond.Wait()

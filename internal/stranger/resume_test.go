@@ -167,9 +167,11 @@ func badTokens(t *testing.T, c *Client, dial func() net.Conn) {
 	require.Equal(t, codeNoSession, try(1, change(c.forge(9, arrived), func(k *Token) { k.Proof[31] ^= 1 })), "wrong proof")
 	require.Equal(t, codeNoSession, try(1, change(c.forge(9, arrived), func(k *Token) { k.Attempt++ })), "proof of another attempt")
 	require.Equal(t, codeNoSession, try(1, change(c.forge(9, arrived), func(k *Token) { k.Position-- })), "proof of another position")
-	require.Equal(t, codeNoSession, try(1, elsewhere(c.forge(9, arrived), func(h [32]byte) [32]byte { h[31] ^= 1; return h })), "proof of another handshake")
+	require.Equal(t, codeNoSession, try(1, elsewhere(c.forge(9, arrived), func(h [32]byte) [32]byte { h[31] ^= 1; return h })),
+		"proof of another handshake")
 	require.Equal(t, codeNoSession, try(1, elsewhere(c.forge(9, arrived), func([32]byte) (h [32]byte) { return h })), "proof of none")
-	require.Equal(t, codeNoSession, try(1, change(c.forge(9, arrived), func(k *Token) { k.Anew = true; k.Proof[0] ^= 1 })), "wrong proof, anew")
+	require.Equal(t, codeNoSession, try(1, change(c.forge(9, arrived), func(k *Token) { k.Anew = true; k.Proof[0] ^= 1 })),
+		"wrong proof, anew")
 	require.Equal(t, codeNoSession, try(2, c.forge(9, arrived)), "another key")
 	require.Equal(t, codeNoSession, try(1, c.forge(1, arrived)), "an old attempt")
 	require.Equal(t, codeProtocol, try(1, c.forge(9, arrived+1<<40)), "position beyond what was sent")

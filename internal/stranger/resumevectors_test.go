@@ -50,7 +50,8 @@ func TestResumeVectors(t *testing.T) {
 		all := append(bytes.Clone(v.Bytes), fill...)
 		p, err := decodeParcel(all, false)
 		require.NoError(t, err, v.Name)
-		require.Equal(t, &parcel{ack: v.Ack, ping: v.Ping, pong: v.Pong, retry: v.Retry, rest: append(bytes.Clone(v.Rest), fill...)}, p, v.Name)
+		require.Equal(t, &parcel{ack: v.Ack, ping: v.Ping, pong: v.Pong, retry: v.Retry, rest: append(bytes.Clone(v.Rest), fill...)}, p,
+			v.Name)
 		require.Equal(t, all, p.encode(), v.Name)
 	}
 	require.NotEmpty(t, file.BadRecords)

@@ -44,7 +44,8 @@ type hashes struct{ h2, h [32]byte }
 
 // initiate shakes hands and returns the content of the welcome. The responder
 // must have the key expect. The hello may be bound to h2.
-func initiate(conn io.ReadWriteCloser, keys handshakeKeys, pipe *PipeContext, expect []byte, hello func(h2 [32]byte) []byte) (*secureConn, []byte, error) {
+func initiate(conn io.ReadWriteCloser, keys handshakeKeys, pipe *PipeContext, expect []byte,
+	hello func(h2 [32]byte) []byte) (*secureConn, []byte, error) {
 	h := newHandshake(suite, true, keys, prologue(preamble, pipe))
 	m1, err := h.write(nil)
 	if err != nil {
@@ -89,7 +90,8 @@ func initiate(conn io.ReadWriteCloser, keys handshakeKeys, pipe *PipeContext, ex
 
 // respond shakes hands; judge says what the verdict is. After a refusal it
 // sends the end itself; the caller closes.
-func respond(conn io.ReadWriteCloser, keys handshakeKeys, pipe *PipeContext, judge func(peer, hello []byte, of hashes) []byte) (*secureConn, error) {
+func respond(conn io.ReadWriteCloser, keys handshakeKeys, pipe *PipeContext,
+	judge func(peer, hello []byte, of hashes) []byte) (*secureConn, error) {
 	timer := time.AfterFunc(10*time.Second, func() { conn.Close() })
 	defer timer.Stop()
 	var theirs [preambleSize]byte

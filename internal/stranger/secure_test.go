@@ -31,7 +31,9 @@ func securePair(t *testing.T, strangerOpens bool) (*secureConn, *secure.Conn) {
 				theirs, errTheirs = p.Welcome(t.Context(), []byte("welcome"))
 			}
 		})
-		mine, welcome, err := initiate(a, handshakeKeys{static: alice.key}, pipe, bob.public(), func([32]byte) []byte { return []byte("hello") })
+		mine, welcome, err := initiate(a, handshakeKeys{static: alice.key}, pipe, bob.public(), func([32]byte) []byte {
+			return []byte("hello")
+		})
 		require.NoError(t, err)
 		require.Equal(t, "welcome", string(welcome))
 		wg.Wait()

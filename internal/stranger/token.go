@@ -31,7 +31,8 @@ func decodeToken(b []byte) (t *Token, ok bool) {
 	c := &cursor{rest: b}
 	flags := c.u8()
 	t = &Token{
-		Anew: flags == 1, Session: [16]byte(c.take(16)), Attempt: c.u64(), Position: c.u64(), Proof: [32]byte(c.take(32)),
+		Anew: flags == 1, Session: [16]byte(c.take(16)), Attempt: c.u64(), Position: c.u64(),
+		Proof: [32]byte(c.take(32)),
 	}
 	return t, flags <= 1 && t.Attempt > 0 && c.done()
 }

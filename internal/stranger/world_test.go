@@ -32,7 +32,8 @@ type world struct {
 }
 
 func newWorld(t *testing.T) *world {
-	w := &world{net: new(testworld.Net), t: t, hub: identity(3), people: map[string]ident{"alice": identity(1), "bob": identity(2), "carol": identity(4)}}
+	w := &world{net: new(testworld.Net), t: t, hub: identity(3), people: map[string]ident{"alice": identity(1), "bob": identity(2),
+		"carol": identity(4)}}
 	w.hub.file.Name = "hub"
 	w.hub.file.Clients = map[string]keys.PublicKey{}
 	for name, id := range w.people {

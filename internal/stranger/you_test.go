@@ -62,7 +62,9 @@ func TestOurServerTellsWhoYouAre(t *testing.T) {
 
 // A stranger that knows nothing of it refuses, and goes on.
 func TestOurServerTellsNobody(t *testing.T) {
-	ashore(t, func(s *server.Server) { s.Handler = ourHandlers() }, func(t *testing.T, srv *server.Server, dial func() net.Conn, key []byte) {
+	ashore(t, func(s *server.Server) {
+		s.Handler = ourHandlers()
+	}, func(t *testing.T, srv *server.Server, dial func() net.Conn, key []byte) {
 		c := dialResume(t, dial(), 1, key, LinkConfig{})
 		ses, ok := srv.Session("alice")
 		require.True(t, ok)
@@ -89,7 +91,8 @@ func TestOurClientIsTold(t *testing.T) {
 			require.NoError(t, err)
 			return answer
 		}
-		require.Equal(t, &Answer{Encoding: 2, Body: []byte{0xa0}}, tell(map[string]any{"version": 1, "name": "queen", "groups": []string{"a", "b"}, "unknown": 1}))
+		require.Equal(t, &Answer{Encoding: 2, Body: []byte{0xa0}},
+			tell(map[string]any{"version": 1, "name": "queen", "groups": []string{"a", "b"}, "unknown": 1}))
 		require.Equal(t, "queen", c.Name())
 		require.Equal(t, []string{"a", "b"}, c.Groups())
 		require.Nil(t, tell(map[string]any{"version": 2, "name": "alice"}).Err)

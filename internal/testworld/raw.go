@@ -38,7 +38,8 @@ func (w *World) RawHello(name string, change func(*wire.Hello)) (*secure.Conn, w
 
 // Enter shakes hands over raw, with a hello that change, which may be nil, has made. The error is a
 // *secure.RefusedError if the server does not let it in.
-func Enter(ctx context.Context, raw net.Conn, file *keys.File, change func(*wire.Hello)) (*secure.Conn, wire.Welcome, error) {
+func Enter(ctx context.Context, raw net.Conn, file *keys.File,
+	change func(*wire.Hello)) (*secure.Conn, wire.Welcome, error) {
 	h := wire.Hello{MaxMessage: wire.DefaultMaxMessage, Name: file.Name}
 	if change != nil {
 		change(&h)

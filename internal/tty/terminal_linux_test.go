@@ -97,7 +97,8 @@ func TestTerminal(t *testing.T) {
 	assert.Contains(t, answer, "differ")
 	answer, _ = ask(t, "new", "key: ", "a\n", "again: ", "\n")
 	assert.Contains(t, answer, "empty")
-	for reply, want := range map[string]string{"yes\n": "true", "YES \n": "true", "y\n": "false", "\n": "false", "no\n": "false", strings.Repeat("y", 100) + "\n": "false"} {
+	for reply, want := range map[string]string{"yes\n": "true", "YES \n": "true", "y\n": "false", "\n": "false", "no\n": "false",
+		strings.Repeat("y", 100) + "\n": "false"} {
 		answer, screen := ask(t, "confirm", "(yes/no) ", reply)
 		assert.Equal(t, "answer "+want+" <nil>", answer)
 		assert.NotContains(t, screen, "\x1b")

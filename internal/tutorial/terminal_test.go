@@ -160,7 +160,8 @@ func (x *terminal) stop(how syscall.Signal) error {
 
 func TestPlay(t *testing.T) {
 	x := &terminal{t: t, name: "a", dir: t.TempDir(), env: os.Environ()}
-	require.NoError(t, x.play([]string{"$ echo '12:00 it (works)'; echo more; echo two; read x; echo $x; exit 3", "two", "… it (works)", "> typed", "typed"}))
+	require.NoError(t, x.play([]string{"$ echo '12:00 it (works)'; echo more; echo two; read x; echo $x; exit 3", "two", "… it (works)",
+		"> typed", "typed"}))
 	require.ErrorContains(t, x.play([]string{"more"}), "it printed")
 	require.ErrorContains(t, x.finish(), "exit status 3")
 	require.Error(t, x.play([]string{"anything"}))

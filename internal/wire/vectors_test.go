@@ -117,7 +117,8 @@ func readVectors(tb testing.TB) vectors {
 	d := json.NewDecoder(strings.NewReader(string(data)))
 	d.DisallowUnknownFields()
 	require.NoError(tb, d.Decode(&v))
-	for _, n := range []int{len(v.Frames), len(v.BadFrames), len(v.Cuts), len(v.GroupHeads), len(v.BadGroupHeads), len(v.Hellos), len(v.BadHellos), len(v.Welcomes), len(v.BadWelcomes)} {
+	for _, n := range []int{len(v.Frames), len(v.BadFrames), len(v.Cuts), len(v.GroupHeads), len(v.BadGroupHeads), len(v.Hellos),
+		len(v.BadHellos), len(v.Welcomes), len(v.BadWelcomes)} {
 		require.NotZero(tb, n, "an empty list of vectors")
 	}
 	return v

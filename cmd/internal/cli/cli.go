@@ -32,7 +32,9 @@ func OneLine(err error) string {
 // as it was, so two different bodies never look the same.
 func Escape(body []byte) string {
 	s := string(body)
-	if !strings.ContainsFunc(s, func(r rune) bool { return r == '\\' || r == unicode.ReplacementChar || !unicode.IsPrint(r) }) {
+	if !strings.ContainsFunc(s, func(r rune) bool {
+		return r == '\\' || r == unicode.ReplacementChar || !unicode.IsPrint(r)
+	}) {
 		return s
 	}
 	quoted := strconv.Quote(s)
