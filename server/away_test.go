@@ -163,7 +163,7 @@ func TestResumeAgainst(t *testing.T) {
 		"Kick": {func(w *bubble, sess *server.Session) { _ = sess.CloseWithReason(channel.CodeKicked, "") },
 			[]channel.Code{channel.CodeKicked}},
 		"Shutdown": {func(w *bubble, _ *server.Session) { _ = w.Shutdown(context.Background()) }, []channel.Code{channel.CodeShutdown}},
-		"Close":    {func(w *bubble, _ *server.Session) { _ = w.Server.Close() }, nil},
+		"Close":    {func(w *bubble, _ *server.Session) { _ = w.Server.Close() }, []channel.Code{channel.CodeShutdown}},
 		"grace":    {func(w *bubble, _ *server.Session) { <-time.After(2 * time.Minute) }, []channel.Code{channel.CodeNoSession}},
 	} {
 		t.Run(name, func(t *testing.T) {

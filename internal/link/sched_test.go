@@ -1,6 +1,7 @@
 package link
 
 import (
+	"encoding/binary"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -66,14 +67,23 @@ func TestSmallMessageDoesNotWaitForRoom(t *testing.T) {
 	})
 }
 
+// pushFrames queues frames, each on its own as those who push do: no chunk is larger than its pool's.
+func pushFrames(s *sched, f *lane, frames []byte) {
+	for len(frames) > 0 {
+		n := wire.HeaderSize + int(binary.BigEndian.Uint16(frames[2:4]))
+		s.push(f, frames[:n], nil)
+		frames = frames[n:]
+	}
+}
+
 // What others relay to a link does not keep its own senders out.
 func TestRelayedBytesTakeNoRoom(t *testing.T) {
 	s := sched{most: maxQueued}
 	relayed, own := lane{relay: &relayEnd{}}, lane{}
-	s.push(&relayed, data(1, 2*maxQueued), nil)
+	pushFrames(&s, &relayed, data(1, 2*maxQueued))
 	s.push(&own, msgFrames(1, 10), nil)
 	require.False(t, s.full(&own, 10))
-	s.push(&own, msgFrames(1, maxQueued), nil)
+	pushFrames(&s, &own, msgFrames(1, maxQueued))
 	require.True(t, s.full(&own, 10))
 	s.drop(&own)
 	s.drop(&relayed)
@@ -85,12 +95,12 @@ func TestForeignBytesTakeNoRoom(t *testing.T) {
 	s := sched{most: maxQueued}
 	foreign, own := lane{foreign: true}, lane{}
 	s.push(&own, msgFrames(1, 10), nil)
-	s.push(&foreign, data(1, 2*maxQueued), nil)
+	pushFrames(&s, &foreign, data(1, 2*maxQueued))
 	require.False(t, s.full(&own, 10))
 	require.True(t, s.full(&foreign, 10))
 	require.True(t, s.full(&lane{foreign: true}, 1), "also on an empty lane")
 	s.drop(&foreign)
-	s.push(&own, data(1, maxQueued), nil)
+	pushFrames(&s, &own, data(1, maxQueued))
 	require.False(t, s.full(&foreign, 10))
 	require.True(t, s.full(&own, 10))
 	s.drop(&own)
