@@ -182,10 +182,13 @@ func TestKickDoesNotWait(t *testing.T) {
 func TestLagIsRefused(t *testing.T) {
 	inHub(t, allowAll, func(t *testing.T, w *bubble, _ *received) {
 		alice := w.member("alice", nil)
+		alice.raw.Stall() // she refuses when something waits, and not before: then it were in the report
 		for range 20 {
-			_, err := w.Broadcast(t.Context(), "unheard", make([]byte, 10<<10))
+			report, err := w.Broadcast(t.Context(), "unheard", make([]byte, 10<<10))
 			require.NoError(t, err)
+			require.Equal(t, 1, report.Reached)
 		}
+		alice.raw.Resume()
 		synctest.Wait()
 		require.ErrorIs(t, alice.session().Flush(t.Context()), channel.CodeNoHandler)
 	})

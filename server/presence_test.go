@@ -119,6 +119,7 @@ func TestPresence(t *testing.T) {
 		require.Equal(t, []string{"~bobby"}, states(v.take()))
 		v.ask()
 		require.NoError(t, bob.comeBack())
+		synctest.Wait() // until the server has noted it, which is not before he is welcome
 		_, err = carol.join("h")
 		require.NoError(t, err)
 		page = v.take()
