@@ -64,7 +64,7 @@ func (k *keeper) attempt(anew bool) error {
 // errRegrouped is of a session that began with other groups than the client has joined meanwhile.
 var errRegrouped = errors.New("the client has joined or left a group meanwhile")
 
-// begin begins a session over a connection, which it takes over.
+// begin begins a session over a connection, which it takes over, and tells of it.
 func (k *keeper) begin(conn *secure.Conn, w *wire.Welcome) error {
 	c := k.client
 	number, begun := c.self.enter(w.Name, k.dialer.groups)
@@ -88,11 +88,11 @@ func (k *keeper) begin(conn *secure.Conn, w *wire.Welcome) error {
 	s.link = link.New(lower, &link.Config{
 		Initiator: true, Peer: &c.peer, From: c, Mux: c.mux, Listeners: &c.fromServer, OpenPipe: c.pipeOpened,
 		MaxMessage: c.cfg.maxMessage(), PeerMaxMessage: w.MaxMessage, StreamWindow: c.cfg.StreamWindow,
-		Logger: c.cfg.Logger,
-		Books:  c.conn.Books(), GroupMessages: true, Services: c.services(number), ServicesAtOnce: true,
+		Logger: c.cfg.Logger, Books: c.conn.Books(), GroupMessages: true, Services: c.services(number), ServicesAtOnce: true,
 	})
 	k.session = s
 	c.tally.begin(s.link, s)
+	k.online() // before anything can be heard or taken in the session, and end the client
 	return c.conn.Attach(s.link)
 }
 

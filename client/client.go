@@ -79,7 +79,6 @@ func newClient(conn *secure.Conn, w wire.Welcome, d *dialer, now clock) (*Client
 		c.keeper.stop()
 		return nil, err
 	}
-	c.keeper.online()
 	context.AfterFunc(c.conn.Context(), c.ended)
 	go c.keeper.run() // stops when the client has ended
 	return c, nil

@@ -133,12 +133,8 @@ func (k *keeper) renewIn(s *session) time.Duration {
 
 // renew makes a new connection while the present one works. If that fails the present one goes on, whatever the reason.
 func (k *keeper) renew() {
-	before := k.session
 	if k.attempt(k.renewal.anew) == nil {
 		k.renewal = renewal{}
-		if k.session != before {
-			k.online()
-		}
 		return
 	}
 	if k.renewal.due.IsZero() {
@@ -170,11 +166,14 @@ func (k *keeper) comeBack() bool {
 		if !k.pause(wait, cause) {
 			return false
 		}
+		before := k.session
 		err := k.attempt(!c.cfg.NoReconnect && !c.isClosed())
 		switch {
 		case err == nil:
 			k.refused = 0
-			k.online()
+			if k.session == before {
+				k.online()
+			}
 			return true
 		case k.ctx.Err() != nil:
 			return false

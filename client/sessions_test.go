@@ -89,6 +89,30 @@ func TestRestartedServerAtLeastOnce(t *testing.T) {
 	})
 }
 
+// TestSessionIsTold asks in a session's first message which one the client says it is in.
+func TestSessionIsTold(t *testing.T) {
+	for range 50 {
+		bubble(t, func(t *testing.T) {
+			ctx := t.Context()
+			w := newWorld(t, nil, "alice")
+			alice := w.dial("alice", func(c *client.Config) { c.Delivery = client.AtLeastOnce })
+			w.net.fail(true)
+			await(t, alice, phase(client.Resuming))
+			require.NoError(t, alice.Send(ctx, "up", numbered(0, 0)))
+			said := make(chan client.State, 1)
+			w.restart(func(s *server.Server) {
+				s.Handler.Handle("up", func(context.Context, channel.Conn, *channel.Message) error {
+					said <- alice.State()
+					return nil
+				})
+			})
+			s := <-said
+			require.Equal(t, 2, s.Session)
+			require.Equal(t, client.Online, s.Phase)
+		})
+	}
+}
+
 // TestGraceIsOver loses the session, and what the server says of what it has taken, but not the
 // server: nothing is taken twice.
 func TestGraceIsOver(t *testing.T) {

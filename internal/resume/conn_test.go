@@ -33,7 +33,7 @@ type orderly struct{ *Conn }
 func (o orderly) Close() error {
 	o.mu.Lock()
 	handed, until := o.out.handed, time.Now().Add(closeGrace)
-	for o.lower != nil && o.out.backlog() && !passed(until) {
+	for end := o.out.kept.end; o.lower != nil && o.out.handed < end && !passed(until); { // somebody may go on to write
 		o.wait(until)
 		if handed < o.out.handed {
 			handed, until = o.out.handed, time.Now().Add(10*closeGrace)
