@@ -61,6 +61,7 @@ type inChan struct {
 	// Guarded by link.mu.
 	budget     *budget // of the link, for channels of its kind
 	window     flow.Window
+	announced  bool   // on the budget's list
 	told       uint64 // taken as told last
 	probe      uint64 // taken total that the sender asked to be told of; 0 if none
 	due        bool   // on the list of controllers

@@ -222,7 +222,10 @@ func (l *Link) onAnnounce(h wire.Header, p []byte) error {
 	if !ch.window.Announce(ch.received, uint64(cost)) {
 		return violated("channel %d announced a message while another is announced", h.ID)
 	}
-	ch.budget.announced = append(ch.budget.announced, ch)
+	if !ch.announced {
+		ch.announced = true
+		ch.budget.announced = append(ch.budget.announced, ch)
+	}
 	ch.budget.grant()
 	return nil
 }
@@ -232,7 +235,7 @@ func (l *Link) onAnnounce(h wire.Header, p []byte) error {
 // not keep from the application what the server's sends it.
 type budget struct {
 	pool      *flow.Pool
-	announced []*inChan // announcements that wait for the pool, first come first served; guarded by link.mu
+	announced []*inChan // whose announcements wait for the pool, each once, first come first served; guarded by link.mu
 }
 
 func newBudget(maxMessage uint32) budget { return budget{pool: flow.NewPool(uint64(maxMessage))} }
@@ -247,6 +250,7 @@ func (g *budget) grant() {
 			}
 			ch.report()
 		}
+		ch.announced = false
 		g.announced[0] = nil
 		g.announced = g.announced[1:]
 	}

@@ -2,6 +2,7 @@ package link
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -86,6 +87,11 @@ func TestFloods(t *testing.T) {
 		"announcements": repeat(1000, func(i uint32) []byte {
 			return append(channelNumber(i), wire.AppendAnnounce(nil, i, 1<<20)...)
 		}),
+		// Channel 1 is granted one that it never uses, others what is left of the pool, until one waits.
+		"announcements of what is allowed": slices.Concat(
+			channelNumber(1), wire.AppendAnnounce(nil, 1, 70000),
+			repeat(6, func(i uint32) []byte { return append(channelNumber(i+1), wire.AppendAnnounce(nil, i+1, 1<<20)...) }),
+			repeat(10000, func(uint32) []byte { return wire.AppendAnnounce(nil, 1, 65537) })),
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
