@@ -105,7 +105,7 @@ func ExampleServer_Reload() {
 
 // Limits that keep a small relay under a gigabyte, even if each of its clients abuses every limit at once.
 func ExampleLimits_Memory() {
-	small := server.Limits{MaxSessions: 12, MaxMessage: 64 << 10, MaxPipes: 4, PipeWindow: 64 << 10, MaxStreams: 16, StreamWindow: 64 << 10}
+	small := server.Limits{MaxSessions: 10, MaxMessage: 64 << 10, MaxPipes: 4, PipeWindow: 64 << 10, MaxStreams: 16, StreamWindow: 64 << 10}
 	fmt.Println(small.Memory() < 1<<30)
 	// Output: true
 }

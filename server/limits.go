@@ -13,8 +13,8 @@ import (
 //
 //	2 × MaxHandshakes × 32 KiB
 //	+ MaxSessions × ( 16 KiB
-//	                + 4 × MaxChannels × 64 KiB              received, guaranteed to each channel
-//	                + 4 × 4 MiB                             received, grown windows
+//	                + 6 × MaxChannels × 64 KiB              received, guaranteed to each channel
+//	                + 6 × 4 MiB                             received, grown windows
 //	                + MaxMessage                            received, large messages until their handlers return
 //	                + 4 MiB + MaxMessage                    received, large answers to requests of the server's own
 //	                + MaxStreams × StreamWindow             received on streams of the server's application
@@ -28,7 +28,7 @@ import (
 //	                + 7 MiB + MaxMessage                    what it asks the server itself for
 //	                + 272 KiB )                             buffers of what is being read and written
 //
-// which Memory computes. The factor of 4 is what the smallest messages take in memory for each byte
+// which Memory computes. The factor of 6 is what the smallest messages take in memory for each byte
 // that they cost in credit. The buffers are one of 72 KiB for a record that is being read, one for
 // what is being written or the rest of it, and 64 KiB each for a frame that goes on in the next
 // record, and for what is sent again; they come from pools, and are held only meanwhile. A session
@@ -103,7 +103,6 @@ const (
 	sessionMemory   = 16 << 10
 	sendMemory      = wire.MaxChannels * (3<<10 + link.CostsMemory) // a channel, its numbers and a piece of queue each; what is not taken
 	bufferMemory    = 2*72<<10 + 2*64<<10                           // of secure's reader, link's reader, resume's flusher, and the rest of a record or link's writer
-	smallest        = 4                                             // bytes of memory for each byte of credit, of empty messages
 
 	// The requests on service channels, 4 MiB; a page that is made and answered with, 1.5 MiB;
 	// goroutines that wait, for the session's requests and to send to it, 162 of 8 KiB; the
@@ -138,7 +137,7 @@ func (l Limits) withDefaults() Limits {
 func (l Limits) Memory() int64 {
 	l = l.withDefaults()
 	session := sessionMemory +
-		smallest*(l.MaxChannels*flow.Guaranteed+flow.GrowShare) + l.MaxMessage +
+		link.CreditMemory*(l.MaxChannels*flow.Guaranteed+flow.GrowShare) + l.MaxMessage +
 		flow.GrowShare + l.MaxMessage +
 		l.MaxStreams*l.StreamWindow +
 		l.MaxPipes*2*l.PipeWindow +
