@@ -154,12 +154,28 @@ func entriesOf(kept []channel.HistoryEntry, most int) (entries []service.Entry, 
 	return entries, skipped
 }
 
-// fitsAlone reports whether a page with one entry, and numbers as large as they can be, costs no more than most.
+// fitsAlone reports whether a page with one entry, and numbers as large as they can be, costs no
+// more than most. It does not copy the body for that: who asks may have it asked of a thousand.
 func fitsAlone(entry service.Entry, most int) bool {
-	if len(entry.Body)+wire.MessageOverhead > most {
+	body := len(entry.Body)
+	if body+wire.MessageOverhead > most {
 		return false
 	}
-	body, err := channel.Marshal(service.HistoryPage{Epoch: make([]byte, 16), Anew: true, Lost: math.MaxUint64,
+	entry.Body = nil // null, which takes one byte
+	rest, err := channel.Marshal(service.HistoryPage{Epoch: make([]byte, 16), Anew: true, Lost: math.MaxUint64,
 		Last: math.MaxUint64, Entries: []service.Entry{entry}})
-	return err == nil && len(body)+wire.MessageOverhead <= most
+	return err == nil && len(rest)-1+bytesHead(body)+body+wire.MessageOverhead <= most
+}
+
+// bytesHead is how many bytes CBOR puts before a string of n (RFC 8949, section 3).
+func bytesHead(n int) int {
+	switch {
+	case n < 24:
+		return 1
+	case n < 1<<8:
+		return 2
+	case n < 1<<16:
+		return 3
+	}
+	return 5
 }

@@ -75,6 +75,10 @@ type Server struct {
 	// else it goes by is not noticed before the peer's next change. It bounds these two, and whom
 	// the report of a message to a group names; but that somebody is there shows also in whether a
 	// pipe can be opened, a name is taken, or how many such a message reaches.
+	//
+	// Lookup asks it about who is not connected, too, by name and key: groups are those of a
+	// session, so peer.Groups is empty then. A policy that goes by groups and lets such a one be
+	// seen tells with that when he comes; one that goes by keys does not.
 	AllowSee func(viewer, peer channel.Peer) error
 
 	// Histories are those that clients may read, by name. What Broadcast sends on a channel is
