@@ -95,7 +95,7 @@ func (r *inRequest) Answer(ctx context.Context, enc channel.Encoding, body []byt
 	l.release(r)
 	alone := len(l.asked) == 0 // else more answers are to come, which one write may take along
 	if !alone {
-		l.kick()
+		l.startWriter()
 	}
 	l.mu.Unlock()
 	if alone {
@@ -126,7 +126,7 @@ func (r *inRequest) awaitGrant(ctx context.Context, cost uint32) error {
 	}
 	var b [wire.HeaderSize + 4]byte
 	l.sched.push(&r.ch.answers, wire.AppendAnswerAnnounce(b[:0], r.id, cost), nil)
-	l.kick()
+	l.startWriter()
 	l.mu.Unlock()
 	select {
 	case <-r.granted:
@@ -189,7 +189,7 @@ func (l *Link) answerErrorNow(r *inRequest, e wire.ErrorBody) {
 	var b [wire.MaxHead + 2 + 4*wire.MaxText]byte
 	l.sched.push(&r.ch.answers, e.Append(b[:0], r.id), nil)
 	l.sched.answers++
-	l.kick()
+	l.startWriter()
 }
 
 // answerErrorLocked answers a request that never reached anybody. Call it with mu held.

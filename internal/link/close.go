@@ -70,7 +70,7 @@ func (l *Link) beginClose(err error, r wire.Reason) {
 	l.deaf.Store(true)
 	l.deadline = time.AfterFunc(wire.CloseTimeout, func() { l.lost(errCloseTimeout) })
 	l.wakeAll()
-	l.kick()
+	l.startWriter()
 }
 
 // wakeAll wakes everybody who waits for something that a link that is not open will not give. Call it with mu held.
@@ -160,7 +160,7 @@ func (l *Link) onClose(p []byte) error {
 	if l.wroteClose {
 		l.awaitEnd()
 	}
-	l.kick()
+	l.startWriter()
 	return nil
 }
 
@@ -216,7 +216,7 @@ func (l *Link) breach(err error) {
 	l.broken = true
 	l.dropQueued()
 	l.dropArrived()
-	l.kick()
+	l.startWriter()
 }
 
 // drain reads and drops what still comes, so that what we say last is not lost to a connection reset.

@@ -74,5 +74,5 @@ func (l *Link) probe(ch *outChan) {
 	ch.probed = ch.wanted[0]
 	var b [wire.HeaderSize + 8]byte
 	l.sched.push(&ch.lane, wire.AppendProbe(b[:0], ch.id, ch.probed), nil)
-	l.kick()
+	l.startWriter()
 }

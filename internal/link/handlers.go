@@ -145,6 +145,41 @@ func (l *Link) handlerStopped() {
 	}
 }
 
+// Quiesce calls no more handlers, and waits until those that run have returned, or ctx or the link ends. What
+// arrives meanwhile is not taken, so its sender knows that it was not.
+func (l *Link) Quiesce(ctx context.Context) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.quiet.Store(true)
+	l.awaitIdle(ctx.Done(), l.ctx.Done())
+}
+
+// awaitIdle waits until no handlers run. It reports false if one of the two channels, which may be nil, was closed
+// before. Call it with mu held; it lets go of it while it waits.
+func (l *Link) awaitIdle(stop, end <-chan struct{}) bool {
+	for l.running > 0 {
+		if l.idle == nil {
+			l.idle = make(chan struct{})
+		}
+		idle := l.idle
+		l.mu.Unlock()
+		select {
+		case <-idle:
+		case <-stop:
+		case <-end:
+		}
+		l.mu.Lock()
+		select {
+		case <-stop:
+			return false
+		case <-end:
+			return false
+		default:
+		}
+	}
+	return true
+}
+
 // awaitsRun reports whether messages have arrived that Run would give to handlers. Call it with mu held.
 func (l *Link) awaitsRun() bool {
 	return !l.dispatch && slices.ContainsFunc(l.in, func(ch *inChan) bool { return len(ch.queue) > 0 })

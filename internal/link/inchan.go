@@ -306,7 +306,7 @@ func (l *Link) refuse(ch *inChan, r wire.Reason) {
 	ch.window.Release(ch.budget.pool)
 	ch.report()
 	ch.budget.grant()
-	l.kick()
+	l.startWriter()
 }
 
 // drop forgets a message of a refused channel; a request gets an answer. Call it with mu held.

@@ -35,7 +35,7 @@ func (ch *inChan) tookNow(cost uint64) (ok bool) {
 		l := ch.link
 		l.mu.Lock()
 		ch.report()
-		l.kick()
+		l.startWriter()
 		l.mu.Unlock()
 	}
 	return ok
@@ -87,7 +87,7 @@ func (ch *inChan) handed(cost uint64) {
 	defer l.mu.Unlock()
 	ch.window.Drop(cost, ch.budget.pool)
 	ch.budget.grant()
-	l.kick()
+	l.startWriter()
 }
 
 // large is the cost of the message, without what was skipped behind it, and whether that is more

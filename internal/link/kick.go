@@ -1,8 +1,6 @@
 package link
 
 import (
-	"context"
-
 	"github.com/pysock/pysock/channel"
 	"github.com/pysock/pysock/internal/wire"
 )
@@ -19,28 +17,12 @@ func (l *Link) Kick(code channel.Code, text string) {
 	l.beginClose(channel.ErrClosed, wire.Reason{Code: uint16(code), Text: text})
 	l.dropQueued()
 	l.dropArrived()
-	l.kick()
+	l.startWriter()
 	streams := l.streams
 	l.streams = make(map[uint32]endpoint)
 	l.mu.Unlock()
 	l.dropBodies()
 	for _, e := range streams {
 		e.onLost(channel.ErrClosed)
-	}
-}
-
-// Quiesce calls no more handlers, and waits until those that run have returned, or ctx or the link ends. What
-// arrives meanwhile is not taken, so its sender knows that it was not.
-func (l *Link) Quiesce(ctx context.Context) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.quiet.Store(true)
-	for l.running > 0 && l.state == stateOpen {
-		if l.idle == nil {
-			l.idle = make(chan struct{})
-		}
-		if l.await(ctx, l.idle) != nil {
-			return
-		}
 	}
 }

@@ -59,7 +59,7 @@ func (l *Link) tryWrite(nested bool) {
 	}
 	l.mu.Lock()
 	if l.prompt == nil || l.state != stateOpen || l.writing || l.reading.Load() || !l.canWrite() {
-		l.kick()
+		l.startWriter()
 		l.mu.Unlock()
 		return
 	}

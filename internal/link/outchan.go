@@ -208,7 +208,7 @@ func (l *Link) moved(ch *outChan) {
 		if l.state == stateOpen && !ch.isRefused() {
 			var b [wire.HeaderSize + 8]byte
 			l.sched.push(&ch.lane, wire.AppendSkip(b[:0], ch.id, ch.skip), nil)
-			l.kick()
+			l.startWriter()
 		}
 		ch.pushed += ch.skip
 		ch.costs.add(ch.skip, 0)

@@ -29,7 +29,7 @@ func (l *Link) Ping(ctx context.Context) (time.Duration, error) {
 		p.last++
 		p.due = true
 		p.waiting = make(chan struct{})
-		l.kick()
+		l.startWriter()
 	}
 	if err := l.await(ctx, p.waiting); err != nil {
 		return 0, l.ungapped(err)

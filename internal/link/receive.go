@@ -71,7 +71,7 @@ func (l *Link) Receive(ctx context.Context, channels ...string) (*channel.Messag
 			given := open && m.claim() // with mu held, so that it is in order
 			if due {
 				m.ch.report()
-				l.kick()
+				l.startWriter()
 			}
 			l.mu.Unlock()
 			if given && (m.req == nil || m.req.begin(false)) {

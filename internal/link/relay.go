@@ -134,7 +134,7 @@ func (e *relayEnd) drained(n int, nested bool) {
 	o.link.mu.Lock()
 	o.open(open)
 	if nested {
-		o.link.kick()
+		o.link.startWriter()
 	}
 	o.link.mu.Unlock()
 	if !nested {

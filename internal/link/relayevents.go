@@ -114,7 +114,7 @@ func (e *relayEnd) onLost(error) {
 		o.stop = &gone
 	}
 	o.tell()
-	o.link.kick()
+	o.link.startWriter()
 	o.link.mu.Unlock()
 }
 

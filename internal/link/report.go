@@ -23,7 +23,7 @@ func (l *Link) reportTaken() {
 			ch.report()
 		}
 	}
-	l.kick()
+	l.startWriter()
 }
 
 // peerName is for logs.

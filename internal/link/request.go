@@ -142,7 +142,7 @@ func (l *Link) cancelRequest(r *outRequest, kind wire.Kind, name string) bool {
 	if l.state == stateOpen {
 		var b [wire.HeaderSize]byte
 		l.sched.push(&l.out[kind][name].lane, wire.AppendEmpty(b[:0], wire.TypeCancel, r.id), nil)
-		l.kick()
+		l.startWriter()
 	}
 	return true
 }
@@ -255,7 +255,7 @@ func (l *Link) grantAnswers() {
 			}
 			r.granted = r.announced
 			l.grants = append(l.grants, r)
-			l.kick()
+			l.startWriter()
 		}
 		l.answers[0] = nil
 		l.answers = l.answers[1:]

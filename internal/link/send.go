@@ -142,7 +142,7 @@ func (l *Link) queueReserved(ch *outChan, m *outMsg, at uint64, waited bool) err
 		l.ask(ch) // for who could not be announced before this was queued
 	}
 	if !m.alone {
-		l.kick()
+		l.startWriter()
 	}
 	return nil
 }
@@ -283,7 +283,7 @@ func (l *Link) ask(ch *outChan) {
 		if cost, ok := ch.credit.Announce(); ok {
 			var b [wire.HeaderSize + 4]byte
 			l.sched.push(&ch.lane, wire.AppendAnnounce(b[:0], ch.id, uint32(cost)), nil)
-			l.kick()
+			l.startWriter()
 		}
 	}
 	if ch.credit.Waiting() {

@@ -71,7 +71,7 @@ func (s *Stream) tell() {
 		s.due = true
 		s.link.control(s)
 	}
-	s.link.kick()
+	s.link.startWriter()
 }
 
 // awaitAccept waits for the other side's answer to OPEN.
@@ -134,7 +134,7 @@ func (s *Stream) endWrite(err error) {
 	if s.link.state == stateOpen {
 		var b [wire.HeaderSize]byte
 		s.link.sched.push(&s.lane, wire.AppendEmpty(b[:0], wire.TypeEnd, s.id), nil)
-		s.link.kick()
+		s.link.startWriter()
 	}
 	s.finish()
 }

@@ -35,7 +35,7 @@ func (s *Stream) Write(p []byte) (n int, err error) {
 		}
 		s.push(p[n : n+room])
 		n += room
-		l.kick()
+		l.startWriter()
 	}
 }
 

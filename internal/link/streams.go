@@ -59,7 +59,7 @@ func (l *Link) open(frame func(b []byte, id uint32) []byte) (*Stream, error) {
 	l.streams[id] = s
 	l.control(s)
 	s.due = true
-	l.kick()
+	l.startWriter()
 	return s, nil
 }
 

@@ -111,22 +111,8 @@ func (l *Link) hangUp() {
 func (l *Link) awaitHandlers(stop <-chan struct{}) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for l.running > 0 {
-		if l.idle == nil {
-			l.idle = make(chan struct{})
-		}
-		idle := l.idle
-		l.mu.Unlock()
-		select {
-		case <-idle:
-		case <-stop:
-		}
-		l.mu.Lock()
-		select {
-		case <-stop:
-			return false
-		default:
-		}
+	if !l.awaitIdle(stop, nil) {
+		return false
 	}
 	l.quiet.Store(true)
 	return true

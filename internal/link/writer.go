@@ -14,8 +14,8 @@ const maxBatch = wire.MaxRecord - 1 - 32
 // batches are buffers for one write, with room for what a recordConn puts around it.
 var batches = sync.Pool{New: func() any { b := make([]byte, 0, maxBatch+maxRecordRoom); return &b }}
 
-// kick starts the writer if there is something to write and none is at work. Call it with mu held.
-func (l *Link) kick() {
+// startWriter starts the writer goroutine if there is something to write and none is at work. Call it with mu held.
+func (l *Link) startWriter() {
 	if l.writing || l.state >= stateSaid || !l.canWrite() || l.reading.Load() {
 		return // what the reader brings about it will see to itself, see afterBatch
 	}
