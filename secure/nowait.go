@@ -2,14 +2,14 @@ package secure
 
 import "net"
 
-// NoWait reports whether TryWriteRecord and TryWriteRecordFrom can do what they say: the
+// CanTry reports whether TryWriteRecord and TryWriteRecordFrom can do what they say: the
 // connection below is a TCP or Unix socket, and the system has writes that do not wait. Windows has
 // none that are as simple.
-func (c *Conn) NoWait() bool { return c.out.raw != nil }
+func (c *Conn) CanTry() bool { return c.out.raw != nil }
 
 // TryWriteRecord is WriteRecord that does not wait for the other side: what of the record the
 // socket does not take at once is kept, and rest says so. It is written before anything else, and
-// by Flush, which must be called then: without another call it would stay. Where NoWait is false,
+// by Flush, which must be called then: without another call it would stay. Where CanTry is false,
 // while there is a rest, and while another call writes, TryWriteRecord waits as WriteRecord does.
 func (c *Conn) TryWriteRecord(b []byte) (rest bool, err error) {
 	if cap(b)-len(b) < TailRoom {

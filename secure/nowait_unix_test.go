@@ -48,7 +48,7 @@ func TestTryWriteRecord(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			i, r := connectOver(t, tcpPair)
-			require.True(t, i.NoWait())
+			require.True(t, i.CanTry())
 			written := fillUp(t, i)
 			done := make(chan error, 1)
 			go func() { done <- next(i) }()
@@ -105,7 +105,7 @@ func second[T any](_ T, err error) error { return err }
 // Where it cannot be done without waiting it waits, and leaves nothing.
 func TestTryWriteRecordWaits(t *testing.T) {
 	i, r := connectOver(t, pipePair)
-	require.False(t, i.NoWait())
+	require.False(t, i.CanTry())
 	got := make(chan []byte)
 	go func() {
 		b, _ := r.ReadRecord()

@@ -114,14 +114,10 @@ func (c *Config) withDefaults() Config {
 type Link struct {
 	cfg    Config
 	conn   net.Conn
-	rec    recordConn // conn, if it is one; else nil
-	head   int        // what rec needs before the content of a record
-	lender lender     // rec, if it is one; else nil
-
-	// prompt is rec if it need not wait, and one of the others too; else all are nil.
-	prompt    promptConn
-	tryLender tryLender
-	tryWriter tryWriter
+	rec    recordConn  // conn, if it is one; else nil
+	head   int         // what rec needs before the content of a record
+	outlet outlet      // how batches leave
+	nowait nonblocking // how to write and read without waiting; nil if that cannot be done
 
 	budget      budget // what channels may hold
 	groupBudget budget // what those of group messages may hold
@@ -143,10 +139,10 @@ type Link struct {
 	done chan struct{}  // closed when the reader has returned
 	wg   sync.WaitGroup // all goroutines of the link
 
-	quiet     atomic.Bool // Quiesce was called: no handler is called any more
-	deaf      atomic.Bool // this side has closed: what still comes is not acted on
-	reporting atomic.Bool // a timer will tell what was taken
-	reading   atomic.Bool // the reader acts on frames, and will write what is due then; cleared with mu held
+	quiet        atomic.Bool // Quiesce was called: no handler is called any more
+	deaf         atomic.Bool // this side has closed: what still comes is not acted on
+	reporting    atomic.Bool // a timer will tell what was taken
+	readerWrites atomic.Bool // the reader acts on frames and will write what they bring about, so nobody need start the writer; cleared with mu held
 
 	_ cacheLine // what is above is read for each message by who runs handlers, what is below changed by the reader
 
@@ -242,7 +238,7 @@ func New(conn net.Conn, cfg *Config) *Link {
 	l.budget, l.groupBudget = newBudget(l.cfg.MaxMessage), newBudget(l.cfg.MaxMessage)
 	l.answerPool = flow.NewPool(uint64(l.cfg.MaxMessage))
 	l.writer = l.write
-	l.useRecords()
+	l.useConn()
 	l.sched.most = l.cfg.MaxQueued
 	l.peer.Store(l.cfg.Peer)
 	l.nextStream = 2

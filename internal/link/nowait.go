@@ -1,42 +1,19 @@
 package link
 
-// A promptConn is a recordConn that can do without waiting: secure.Conn over a socket, and
-// resume.Conn over that. So who reads one connection can write what that has brought about, on this
-// link and on others, and need not wake another goroutine for it.
-type promptConn interface {
-	recordConn
-	// NoWait reports whether it can.
-	NoWait() bool
-	// TryReadRecord is ReadRecord that returns nothing if no whole record is there.
-	TryReadRecord() ([]byte, error)
-	// Flush writes what was taken and not written, and waits for that.
-	Flush() error
-}
-
-// tryWriter and tryLender are how a promptConn writes. What is left of it is for Flush.
-type tryWriter interface {
-	promptConn
-	TryWriteRecord(b []byte) (rest bool, err error)
-}
-
-type tryLender interface {
-	promptConn
-	TryWriteLent(b *[]byte, n int) (ok, rest bool, err error)
-}
-
-// usePrompt notes how to write without waiting, if that can be done.
-func (l *Link) usePrompt() {
-	p, ok := l.rec.(promptConn)
-	if !ok || !p.NoWait() {
-		return
-	}
-	if l.tryLender, _ = p.(tryLender); l.tryLender == nil {
-		l.tryWriter, _ = p.(tryWriter)
-	}
-	if l.tryLender != nil || l.tryWriter != nil {
-		l.prompt = p
-	}
-}
+// Who has something written, where the connection need not wait:
+//
+//	who                                                   calls        writes itself      leaves the rest to
+//	the reader, for each link in rd.touched, then its own writeNow     up to maxNow       a writer
+//	who sends a request, or answers one, and is alone     writeNow     up to maxNow       a writer
+//	a writer or writeNow, for a link that it made room in writeNested  one batch          a writer
+//	writeNested, for a link that it made room in          startWriter  nothing            a writer
+//	whoever else has queued something                     startWriter  nothing            a writer
+//
+// The first three hold no lock, startWriter is called with mu held. The reader does its part in afterBatch, when it
+// has acted on what it has read; until then readerWrites is set, and neither startWriter nor the others do anything.
+//
+// One at a time writes to a link, who has set writing. A writer that goes on where another has stopped begins with
+// what that has left in unwritten.
 
 // maxNow is how many batches who writes without waiting writes, so that others who bring more
 // cannot keep it at that. What a reader brings at once is less than two records, see nextRecord.
@@ -58,7 +35,7 @@ func (l *Link) tryWrite(nested bool) {
 		most = 1
 	}
 	l.mu.Lock()
-	if l.prompt == nil || l.state != stateOpen || l.writing || l.reading.Load() || !l.canWrite() {
+	if l.nowait == nil || l.state != stateOpen || l.writing || l.readerWrites.Load() || !l.canWrite() {
 		l.startWriter()
 		l.mu.Unlock()
 		return
@@ -82,32 +59,24 @@ func (l *Link) tryWrite(nested bool) {
 // tryBatch writes one batch, and reports false if a writer has to see to it. It is the writer's own
 // step, by who has set writing.
 func (l *Link) tryBatch(nested bool) bool {
-	buf := l.newBatch()
+	buf := l.outlet.Lend()
 	l.mu.Lock()
 	if l.state != stateOpen {
 		l.mu.Unlock()
-		l.dropBatch(buf)
+		l.outlet.TakeBack(buf)
 		return false
 	}
 	b, _ := l.nextBatch((*buf)[l.head:l.head], &l.drained)
 	l.mu.Unlock()
 	if len(b) == 0 {
-		l.dropBatch(buf)
+		l.outlet.TakeBack(buf)
 		return true
 	}
 	n := l.head + len(b)
-	ok, rest, err := true, false, error(nil)
-	if l.tryLender != nil {
-		ok, rest, err = l.tryLender.TryWriteLent(buf, n)
-	} else {
-		rest, err = l.tryWriter.TryWriteRecord((*buf)[:n])
-	}
-	switch {
-	case !ok:
+	ok, rest, err := l.nowait.TryWriteLent(buf, n)
+	if !ok {
 		l.unwritten = unwritten{buf: buf, n: n}
 		return false
-	case l.tryLender == nil:
-		batches.Put(buf)
 	}
 	l.drained.tell(nested)
 	l.unwritten = unwritten{err: err, rest: rest}
@@ -130,9 +99,9 @@ func (l *Link) finishUnwritten() error {
 	case u.err != nil:
 		return u.err
 	case u.rest:
-		return l.prompt.Flush()
+		return l.nowait.Flush()
 	case u.buf != nil:
-		err := l.writeBatch(u.buf, (*u.buf)[l.head:u.n])
+		err := l.outlet.WriteLent(u.buf, u.n)
 		l.drained.tell(false)
 		return err
 	}

@@ -16,7 +16,7 @@ import (
 	"github.com/pysock/pysock/internal/wire"
 )
 
-// eagerConn is a promptConn and tryWriter over a connection in memory: what that has no room for is the rest.
+// eagerConn is a tryRecordConn over a connection in memory: what that has no room for is the rest.
 type eagerConn struct {
 	*memnet.Conn
 	in  *bufio.Reader
@@ -32,7 +32,7 @@ func eager(c *memnet.Conn) *eagerConn { return &eagerConn{Conn: c, in: bufio.New
 
 func (c *eagerConn) RecordRoom() (before, after int) { return chopBefore, chopAfter }
 
-func (c *eagerConn) NoWait() bool { return true }
+func (c *eagerConn) CanTry() bool { return true }
 
 func (c *eagerConn) Read(p []byte) (int, error) { return c.in.Read(p) }
 
@@ -89,7 +89,7 @@ func (c *eagerConn) flush() error {
 	return err
 }
 
-// lendingConn is a tryLender: an eagerConn that lends buffers, and refuses to write now and then.
+// lendingConn is an outlet and nonblocking: an eagerConn that lends buffers, and refuses to write now and then.
 type lendingConn struct {
 	*eagerConn
 	asked int

@@ -147,7 +147,7 @@ func (l *Link) afterBatch() {
 	if l.rd.total-l.toldRead >= wire.ProgressInterval {
 		l.progress = l.rd.total
 	}
-	l.reading.Store(false)
+	l.readerWrites.Store(false)
 	l.mu.Unlock()
 	l.writeNow()
 }

@@ -13,63 +13,8 @@ type recordConn interface {
 	RecordRoom() (before, after int)
 }
 
-// A lender is a recordConn that keeps what it writes for a while, and can do so without a copy in buffers of its own.
-type lender interface {
-	recordConn
-	// Lend returns a buffer that one record of maxBatch bytes fits into with its room.
-	Lend() *[]byte
-	// TakeBack takes one back that is not needed.
-	TakeBack(b *[]byte)
-	// WriteLent is WriteRecord for the first n bytes of a buffer that was lent, which is not the
-	// caller's any more then.
-	WriteLent(b *[]byte, n int) error
-}
-
 // maxRecordRoom is the most that a recordConn may want around the content.
 const maxRecordRoom = 64
-
-// useRecords takes the connection for a recordConn if it is one.
-func (l *Link) useRecords() {
-	rec, ok := l.conn.(recordConn)
-	if !ok {
-		return
-	}
-	if before, after := rec.RecordRoom(); before+after <= maxRecordRoom {
-		l.rec, l.head = rec, before
-		l.lender, _ = rec.(lender)
-		l.usePrompt()
-	}
-}
-
-// newBatch returns a buffer for the next batch, which begins at l.head of it. It is given to writeBatch or dropBatch.
-func (l *Link) newBatch() *[]byte {
-	if l.lender != nil {
-		return l.lender.Lend()
-	}
-	return batches.Get().(*[]byte)
-}
-
-func (l *Link) dropBatch(buf *[]byte) {
-	if l.lender != nil {
-		l.lender.TakeBack(buf)
-		return
-	}
-	batches.Put(buf)
-}
-
-// writeBatch writes b, which begins at l.head of buf.
-func (l *Link) writeBatch(buf *[]byte, b []byte) (err error) {
-	if l.lender != nil {
-		return l.lender.WriteLent(buf, l.head+len(b))
-	}
-	if l.rec != nil {
-		_, err = l.rec.WriteRecord((*buf)[:l.head+len(b)])
-	} else {
-		_, err = l.conn.Write(b)
-	}
-	batches.Put(buf)
-	return err
-}
 
 // readRecords is readFrames for a recordConn. Frames are acted on where they lie; one that goes on
 // in the next record, which our own writer never makes, is put together in a buffer.
@@ -122,13 +67,13 @@ func (l *Link) readRecords() error {
 // nextRecord reads a record. Before it waits for one, or when the frames read since it last did are
 // as much as may be written at once, what they have brought about is written.
 func (l *Link) nextRecord() ([]byte, error) {
-	if l.prompt != nil && l.rd.total-l.rd.settled < maxBatch {
-		if record, err := l.prompt.TryReadRecord(); len(record) > 0 || err != nil {
+	if l.nowait != nil && l.rd.total-l.rd.settled < maxBatch {
+		if record, err := l.nowait.TryReadRecord(); len(record) > 0 || err != nil {
 			return record, err
 		}
 	}
 	l.afterBatch()
 	record, err := l.rec.ReadRecord()
-	l.reading.Store(l.prompt != nil)
+	l.readerWrites.Store(l.nowait != nil)
 	return record, err
 }

@@ -1,7 +1,6 @@
 package link
 
 import (
-	"sync"
 	"time"
 
 	"github.com/pysock/pysock/internal/wire"
@@ -11,12 +10,9 @@ import (
 // one record, with what a connection that outlives others puts before it (docs/protocol.md, section 17.1).
 const maxBatch = wire.MaxRecord - 1 - 32
 
-// batches are buffers for one write, with room for what a recordConn puts around it.
-var batches = sync.Pool{New: func() any { b := make([]byte, 0, maxBatch+maxRecordRoom); return &b }}
-
 // startWriter starts the writer goroutine if there is something to write and none is at work. Call it with mu held.
 func (l *Link) startWriter() {
-	if l.writing || l.state >= stateSaid || !l.canWrite() || l.reading.Load() {
+	if l.writing || l.state >= stateSaid || !l.canWrite() || l.readerWrites.Load() {
 		return // what the reader brings about it will see to itself, see afterBatch
 	}
 	l.writing = true
@@ -42,18 +38,18 @@ func (l *Link) write() {
 		return
 	}
 	for {
-		buf := l.newBatch()
+		buf := l.outlet.Lend()
 		l.mu.Lock()
 		b, last := l.nextBatch((*buf)[l.head:l.head], &l.drained)
 		if len(b) == 0 {
 			l.writing = false
 			l.mu.Unlock()
-			l.dropBatch(buf)
+			l.outlet.TakeBack(buf)
 			return
 		}
 		l.mu.Unlock()
 
-		err := l.writeBatch(buf, b)
+		err := l.outlet.WriteLent(buf, l.head+len(b))
 		l.drained.tell(false)
 		if err != nil {
 			l.cannotWrite(err)

@@ -50,7 +50,7 @@ func (c *Conn) DropOld(age time.Duration, bytes uint64) bool {
 
 // drop makes the Conn one without a connection. Call it with mu held.
 func (c *Conn) drop() {
-	c.lower, c.prompt = nil, nil
+	c.lower, c.nowait = nil, nil
 	c.gen++
 	c.since = time.Now()
 	c.pings.restart()

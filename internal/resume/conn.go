@@ -23,7 +23,7 @@ type Conn struct {
 	mu      sync.Mutex
 	err     error         // why calls fail; once set the Conn has ended
 	lower   Lower         // nil while there is none
-	prompt  prompt        // lower, if it need not wait; else nil
+	nowait  nonblocking   // lower, if it need not wait; else nil
 	gen     uint64        // of lower; a loss and each new one count
 	changed chan struct{} // closed when what waiting calls look at has changed; nil while none waits
 	local   net.Addr      // of the present or last connection
@@ -70,8 +70,8 @@ func (c *Conn) use(conn Lower) {
 // adopt is use without what a new Conn does not need: its timer begins anyway, and nobody waits.
 func (c *Conn) adopt(conn Lower) {
 	c.lower = conn
-	if c.prompt, _ = conn.(prompt); c.prompt != nil && !c.prompt.NoWait() {
-		c.prompt = nil
+	if c.nowait, _ = conn.(nonblocking); c.nowait != nil && !c.nowait.CanTry() {
+		c.nowait = nil
 	}
 	c.gen++
 	c.local, c.remote = conn.LocalAddr(), conn.RemoteAddr()

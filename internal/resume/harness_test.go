@@ -115,7 +115,7 @@ func (p *plain) flush() error {
 	return err
 }
 
-func (p *plain) NoWait() bool { return !p.waits }
+func (p *plain) CanTry() bool { return !p.waits }
 
 func (p *plain) TryWriteRecord(b []byte) (rest bool, err error) {
 	b[0] = plainData

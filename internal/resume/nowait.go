@@ -2,22 +2,22 @@ package resume
 
 import "time"
 
-// A prompt connection can be written and read without waiting: *secure.Conn over a socket, whose
+// A nonblocking connection can be written and read without waiting: *secure.Conn over a socket, whose
 // documentation says what the methods do.
-type prompt interface {
+type nonblocking interface {
 	Lower
-	NoWait() bool
+	CanTry() bool
 	TryWriteRecord(b []byte) (rest bool, err error)
 	TryWriteRecordFrom(b []byte) (rest bool, err error)
 	TryReadRecord() ([]byte, error)
 	Flush() error
 }
 
-// NoWait reports whether TryWriteLent can do anything over the present connection.
-func (c *Conn) NoWait() bool {
+// CanTry reports whether TryWriteLent can do anything over the present connection.
+func (c *Conn) CanTry() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.prompt != nil
+	return c.nowait != nil
 }
 
 // TryWriteLent is WriteLent that does not wait. ok is false if it would have to: then nothing has
@@ -30,7 +30,7 @@ func (c *Conn) TryWriteLent(b *[]byte, n int) (ok, rest bool, err error) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.prompt == nil || c.out.rest || !c.direct(size) || c.out.closed || c.err != nil || passed(c.writeBy) ||
+	if c.nowait == nil || c.out.rest || !c.direct(size) || c.out.closed || c.err != nil || passed(c.writeBy) ||
 		!c.out.kept.fits(size, c.cfg.Buffer) {
 		return false, false, nil
 	}
@@ -45,7 +45,7 @@ func (c *Conn) TryWriteLent(b *[]byte, n int) (ok, rest bool, err error) {
 
 // tryDirect is writeDirect that does not wait.
 func (c *Conn) tryDirect(b []byte, s *segment) {
-	lower, gen, rest := c.prompt, c.gen, false
+	lower, gen, rest := c.nowait, c.gen, false
 	b = c.head(b)
 	if s == nil {
 		c.write(func(Lower) (err error) {
@@ -70,12 +70,12 @@ func (c *Conn) tryDirect(b []byte, s *segment) {
 func (c *Conn) Flush() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for c.err == nil && c.out.rest && c.prompt != nil && c.out.failed == nil {
+	for c.err == nil && c.out.rest && c.nowait != nil && c.out.failed == nil {
 		if c.out.busy {
 			c.wait(time.Time{})
 			continue
 		}
-		lower := c.prompt
+		lower := c.nowait
 		c.write(func(Lower) error { return lower.Flush() })
 		c.start()
 	}
@@ -95,7 +95,7 @@ func (c *Conn) TryReadRecord() ([]byte, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for {
-		lower, gen := c.prompt, c.gen
+		lower, gen := c.nowait, c.gen
 		if lower == nil || c.err != nil || c.in.ended || c.in.broken != nil || passed(c.readBy) {
 			return nil, nil
 		}

@@ -13,7 +13,7 @@ import (
 	"github.com/pysock/pysock/secure"
 )
 
-var _ prompt = (*secure.Conn)(nil)
+var _ nonblocking = (*secure.Conn)(nil)
 
 // try offers content to TryWriteLent; the buffer is given back if it is not taken.
 func try(t testing.TB, c *Conn, content []byte) (ok, rest bool) {
