@@ -55,7 +55,7 @@ func orderly(err error) bool {
 // Cut ends the link at once, without a word to the other side. What it does not wait for is
 // handlers; their ctx ends too.
 func (l *Link) Cut(err error) {
-	l.lost(err)
+	l.cutNow(err)
 	<-l.done
 	l.cancelHandlers(lostError(err))
 }
@@ -65,10 +65,10 @@ var errCloseTimeout = errors.New("the other side did not take what was to be sen
 
 // beginClose stops everything but the writing of what is due. Call it with mu held.
 func (l *Link) beginClose(err error, r wire.Reason) {
-	l.finish(err)
+	l.setEnd(err)
 	l.state, l.closing = stateClosing, r
-	l.deaf.Store(true)
-	l.deadline = time.AfterFunc(wire.CloseTimeout, func() { l.lost(errCloseTimeout) })
+	l.ignoresInput.Store(true)
+	l.deadline = time.AfterFunc(wire.CloseTimeout, func() { l.cutNow(errCloseTimeout) })
 	l.wakeAll()
 	l.startWriter()
 }
@@ -109,14 +109,14 @@ func (l *Link) appendClose(b []byte) (batch []byte, last bool) {
 	return wire.AppendReason(b, wire.TypeClose, 0, l.closing), true
 }
 
-// said ends our direction of the connection after CLOSE.
-func (l *Link) said() {
+// closeWritten ends our direction of the connection after CLOSE.
+func (l *Link) closeWritten() {
 	if c, ok := l.conn.(interface{ CloseWrite() error }); ok {
 		_ = c.CloseWrite() // the other side will see a truncation; it has our CLOSE all the same
 	}
 	l.mu.Lock()
 	l.wroteClose = true
-	l.sayGoodbye()
+	l.signalCloseWritten()
 	awaits := l.remoteClosed && !l.readAll
 	l.mu.Unlock()
 	if awaits {
@@ -153,7 +153,7 @@ func (l *Link) onClose(p []byte) error {
 	case stateClosing:
 		if l.sched.queued > 0 {
 			// Both closed at once, and ours could not be delivered: that is theirs to explain.
-			l.finish(closed)
+			l.setEnd(closed)
 		}
 		l.dropQueued()
 	}
@@ -182,7 +182,7 @@ func (l *Link) dropArrived() {
 }
 
 // dropBodies drops what has come of messages and answers that are not whole, after the link has
-// become deaf. It is called without mu, and not while the reader acts on a frame of a body.
+// ceased to act on input. It is called without mu, and not while the reader acts on a frame of a body.
 func (l *Link) dropBodies() {
 	l.bodies.Lock()
 	defer l.bodies.Unlock()
@@ -219,8 +219,8 @@ func (l *Link) breach(err error) {
 	l.startWriter()
 }
 
-// drain reads and drops what still comes, so that what we say last is not lost to a connection reset.
-func (l *Link) drain() {
+// discardInput reads and drops what still comes, so that what we say last is not lost to a connection reset.
+func (l *Link) discardInput() {
 	var buf [idleBuffer]byte
 	for {
 		if _, err := l.conn.Read(buf[:]); err != nil {
@@ -229,29 +229,29 @@ func (l *Link) drain() {
 	}
 }
 
-// awaitGoodbye keeps the reader from closing the connection while our CLOSE is due and can be written. The close's
+// awaitCloseWritten keeps the reader from closing the connection while our CLOSE is due and can be written. The close's
 // deadline bounds it.
-func (l *Link) awaitGoodbye() {
+func (l *Link) awaitCloseWritten() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.readAll = true
 	for l.writeErr == nil && !l.wroteClose &&
-		(l.state == stateSaid || l.state == stateClosing && (l.remoteClosed || l.broken)) {
-		if l.goodbye == nil {
-			l.goodbye = make(chan struct{})
+		(l.state == stateCloseSent || l.state == stateClosing && (l.remoteClosed || l.broken)) {
+		if l.closeSignal == nil {
+			l.closeSignal = make(chan struct{})
 		}
-		said := l.goodbye
+		signal := l.closeSignal
 		l.mu.Unlock()
-		<-said
+		<-signal
 		l.mu.Lock()
 	}
 }
 
-// sayGoodbye ends awaitGoodbye. Call it with mu held.
-func (l *Link) sayGoodbye() {
-	if l.goodbye != nil {
-		close(l.goodbye)
-		l.goodbye = nil
+// signalCloseWritten ends awaitCloseWritten. Call it with mu held.
+func (l *Link) signalCloseWritten() {
+	if l.closeSignal != nil {
+		close(l.closeSignal)
+		l.closeSignal = nil
 	}
 }
 
@@ -263,31 +263,31 @@ const lastWords = time.Second
 func (l *Link) cannotWrite(err error) {
 	l.mu.Lock()
 	l.writeErr = err
-	l.sayGoodbye()
+	l.signalCloseWritten()
 	l.mu.Unlock()
 	if l.conn.SetReadDeadline(time.Now().Add(lastWords)) != nil {
 		l.conn.Close()
 	}
 }
 
-// lose notes err as the end of the link, if there is no other reason. It is one also for a Close of ours that
+// noteEnd notes err as the end of the link, if there is no other reason. It is one also for a Close of ours that
 // could not write what it had to. Call it with mu held.
-func (l *Link) lose(err error) {
+func (l *Link) noteEnd(err error) {
 	if l.unanswered == nil {
 		l.unanswered = err
 	}
 	if l.err == nil || l.err == channel.ErrClosed && !l.wroteClose {
-		l.finish(lostError(err))
+		l.setEnd(lostError(err))
 	}
 }
 
-// lost ends the link without another word.
-func (l *Link) lost(err error) {
+// cutNow ends the link without another word.
+func (l *Link) cutNow(err error) {
 	l.mu.Lock()
-	l.lose(err)
+	l.noteEnd(err)
 	l.state = stateDead
 	l.wakeAll()
-	l.sayGoodbye()
+	l.signalCloseWritten()
 	l.mu.Unlock()
 	l.conn.Close()
 }
@@ -298,7 +298,7 @@ func (l *Link) teardown(err error) {
 	if l.writeErr != nil {
 		err = l.writeErr // the first that was seen
 	}
-	l.lose(err)
+	l.noteEnd(err)
 	byPeer := l.closedByPeer()
 	l.state = stateDead
 	l.wakeAll() // with the state: who is told of the end finds the Context done

@@ -30,7 +30,7 @@ func (l *Link) arrived(m inMsg) {
 func (l *Link) queueArrived(m inMsg) {
 	ch := m.ch
 	switch {
-	case l.deaf.Load(): // it ended while the message was put together
+	case l.ignoresInput.Load(): // it ended while the message was put together
 	case ch.refused.Load():
 		l.drop(m.req)
 	case l.route(ch) != nil:

@@ -28,7 +28,7 @@
 // it counts it counts as its own state, in bytes: the numbers of messages follow from the totals of
 // credit. So a message that is sent costs a counter, and one that is taken one atomic step on the
 // channel's mark. When a link leaves its open state, for whatever reason, it lets go of the books
-// with what finish has found in them.
+// with what setEnd has found in them.
 //
 // # Small messages
 //

@@ -19,7 +19,7 @@ const handlerGrace = 10 * time.Second
 // settle starts the channel's handlers if they may be called, messages wait for them and none runs.
 // Call it with mu held.
 func (l *Link) settle(ch *inChan) {
-	if ch.busy || !l.mayHandle(ch) || ch.refused.Load() || l.quiet.Load() || len(ch.queue) == 0 {
+	if ch.busy || !l.mayHandle(ch) || ch.refused.Load() || l.noMoreHandlers.Load() || len(ch.queue) == 0 {
 		return
 	}
 	ch.busy = true
@@ -46,7 +46,7 @@ func (l *Link) handleAll(ch *inChan) {
 	for {
 		l.mu.Lock()
 		route := ch.handler
-		if len(ch.queue) == 0 || l.quiet.Load() || l.handlers.Err() != nil {
+		if len(ch.queue) == 0 || l.noMoreHandlers.Load() || l.handlers.Err() != nil {
 			ch.busy = false
 			ch.shorten()
 			l.handlerStopped()
@@ -67,7 +67,7 @@ func (l *Link) handleAll(ch *inChan) {
 		limit := ch.limit
 		m := inMsg{ch: ch}
 		for ch.batch.next(&m) {
-			if l.quiet.Load() || l.handlers.Err() != nil {
+			if l.noMoreHandlers.Load() || l.handlers.Err() != nil {
 				break
 			}
 			if limit == nil || m.msg == nil {
@@ -150,7 +150,7 @@ func (l *Link) handlerStopped() {
 func (l *Link) Quiesce(ctx context.Context) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.quiet.Store(true)
+	l.noMoreHandlers.Store(true)
 	l.awaitIdle(ctx.Done(), l.ctx.Done())
 }
 

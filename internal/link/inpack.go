@@ -139,7 +139,7 @@ func (ch *inChan) deliver() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.refresh()
-	if l.route(ch) != nil && !ch.refused.Load() && !l.deaf.Load() {
+	if l.route(ch) != nil && !ch.refused.Load() && !l.ignoresInput.Load() {
 		if ch.pushPack(p) {
 			p = nil
 		}

@@ -139,10 +139,10 @@ type Link struct {
 	done chan struct{}  // closed when the reader has returned
 	wg   sync.WaitGroup // all goroutines of the link
 
-	quiet        atomic.Bool // Quiesce was called: no handler is called any more
-	deaf         atomic.Bool // this side has closed: what still comes is not acted on
-	reporting    atomic.Bool // a timer will tell what was taken
-	readerWrites atomic.Bool // the reader acts on frames and will write what they bring about, so nobody need start the writer; cleared with mu held
+	noMoreHandlers atomic.Bool // no handler is called any more: Quiesce was called, or a newer link has taken the place
+	ignoresInput   atomic.Bool // this side has closed: what still comes is not acted on
+	reporting      atomic.Bool // a timer will tell what was taken
+	readerWrites   atomic.Bool // the reader acts on frames, and will write what they bring about; cleared with mu held
 
 	_ cacheLine // what is above is read for each message by who runs handlers, what is below changed by the reader
 
@@ -180,7 +180,7 @@ type Link struct {
 	broken       bool          // the other side broke the protocol
 	wroteClose   bool          // our CLOSE and the end of our direction have been written
 	readAll      bool          // the reader has read what it will
-	goodbye      chan struct{} // closed when there is no more to wait for before the connection is closed; nil while nobody waits
+	closeSignal  chan struct{} // closed when there is no more to wait for before the connection is closed; nil while nobody waits
 	deadline     *time.Timer   // cuts a close that takes too long
 
 	out      [wire.Kinds]map[string]*outChan
@@ -216,9 +216,9 @@ type Link struct {
 type state uint8
 
 const (
-	stateOpen    state = iota
-	stateClosing       // Close was called, or the other side's CLOSE has come: what is due is written, then CLOSE
-	stateSaid          // CLOSE is being written or has been: nothing is written after it
+	stateOpen      state = iota
+	stateClosing         // Close was called, or the other side's CLOSE has come: what is due is written, then CLOSE
+	stateCloseSent       // CLOSE is being written or has been: nothing is written after it
 	stateDead
 )
 

@@ -47,9 +47,9 @@ func (l *Link) read() {
 	var protoErr *protocolError
 	if errors.As(err, &wireErr) || errors.As(err, &protoErr) {
 		l.breach(err)
-		l.drain()
+		l.discardInput()
 	}
-	l.awaitGoodbye()
+	l.awaitCloseWritten()
 	l.teardown(err)
 	close(l.done)
 }
@@ -131,7 +131,7 @@ func (l *Link) frames(b []byte) (used int, err error) {
 // hears reports whether frames of a type are still acted on: none after the other side's CLOSE, and few after
 // our own.
 func (l *Link) hears(t wire.Type) bool {
-	return !l.rd.closed && (!l.deaf.Load() || t == wire.TypeClose || t == wire.TypeProgress)
+	return !l.rd.closed && (!l.ignoresInput.Load() || t == wire.TypeClose || t == wire.TypeProgress)
 }
 
 // afterBatch lets go what the frames just read have brought about, on the links that they were
@@ -212,7 +212,7 @@ func (l *Link) bodyFrame(h wire.Header, p []byte) error {
 	l.bodies.Lock()
 	defer l.bodies.Unlock()
 	switch {
-	case l.deaf.Load():
+	case l.ignoresInput.Load():
 		return nil // what there was of the body has been dropped
 	case h.Type == wire.TypeMessage:
 		return l.onMessage(h, p)

@@ -59,9 +59,9 @@ func (l *Link) retire() (ahead *Link) {
 	defer l.mu.Unlock()
 	busy := l.running > 0
 	if l.state == stateOpen {
-		l.lose(errSuperseded)
+		l.noteEnd(errSuperseded)
 		l.state = stateDead
-		l.deaf.Store(true)
+		l.ignoresInput.Store(true)
 		l.wakeAll()
 		busy = true // its connection is to be closed too
 	}
@@ -69,16 +69,16 @@ func (l *Link) retire() (ahead *Link) {
 		ahead = l.ahead
 		l.held, l.ahead = false, nil
 		close(l.displaced)
-		l.silence()
-		l.quiet.Store(true)
+		l.takeNoMore()
+		l.noMoreHandlers.Store(true)
 		l.cancelHandlers(l.end)
 		return ahead
 	}
 	if !l.closedByPeer() {
-		l.silence()
+		l.takeNoMore()
 	}
 	if !busy || !l.closedByPeer() {
-		l.quiet.Store(true)
+		l.noMoreHandlers.Store(true)
 	}
 	if busy {
 		return l
@@ -86,8 +86,8 @@ func (l *Link) retire() (ahead *Link) {
 	return nil
 }
 
-// silence lets nothing more be taken. Call it with mu held.
-func (l *Link) silence() {
+// takeNoMore lets nothing more be taken. Call it with mu held.
+func (l *Link) takeNoMore() {
 	l.freeze()
 	l.dropArrived()
 }
@@ -114,7 +114,7 @@ func (l *Link) awaitHandlers(stop <-chan struct{}) bool {
 	if !l.awaitIdle(stop, nil) {
 		return false
 	}
-	l.quiet.Store(true)
+	l.noMoreHandlers.Store(true)
 	return true
 }
 
@@ -132,10 +132,10 @@ func (l *Link) freeze() {
 	}
 }
 
-// finish notes why the link ends, with what is to be told of messages that are not known to have
+// setEnd notes why the link ends, with what is to be told of messages that are not known to have
 // been taken: of those that were sent until now, and only if it is not we who close. Call it with
 // mu held.
-func (l *Link) finish(err error) {
+func (l *Link) setEnd(err error) {
 	if l.owns {
 		l.owns = false
 		if l.books.pending() > 0 {

@@ -12,7 +12,7 @@ const maxBatch = wire.MaxRecord - 1 - 32
 
 // startWriter starts the writer goroutine if there is something to write and none is at work. Call it with mu held.
 func (l *Link) startWriter() {
-	if l.writing || l.state >= stateSaid || !l.canWrite() || l.readerWrites.Load() {
+	if l.writing || l.state >= stateCloseSent || !l.canWrite() || l.readerWrites.Load() {
 		return // what the reader brings about it will see to itself, see afterBatch
 	}
 	l.writing = true
@@ -56,7 +56,7 @@ func (l *Link) write() {
 			return
 		}
 		if last {
-			l.said()
+			l.closeWritten()
 			return
 		}
 	}
@@ -64,7 +64,7 @@ func (l *Link) write() {
 
 // nextBatch makes the bytes of the next write. last is set if they end with CLOSE. Call it with mu held.
 func (l *Link) nextBatch(b []byte, drained *drains) (batch []byte, last bool) {
-	if l.state >= stateSaid {
+	if l.state >= stateCloseSent {
 		return b, false
 	}
 	b = l.appendOwnControl(b)
@@ -73,7 +73,7 @@ func (l *Link) nextBatch(b []byte, drained *drains) (batch []byte, last bool) {
 	l.tellRoom()
 	if l.state == stateClosing && l.sched.idle() && !l.controlDue() {
 		if b, last = l.appendClose(b); last {
-			l.state = stateSaid
+			l.state = stateCloseSent
 		}
 	}
 	if len(b) > 0 {
