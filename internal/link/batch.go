@@ -60,8 +60,8 @@ func (b *batch) leave() (e queued, ok bool) {
 	return e, true
 }
 
-// empty takes everything out: the cleared slice, for use again, and a copy of what had not left.
-func (b *batch) empty() (spare, rest []queued) {
+// takeAll takes everything out: the cleared slice, for use again, and a copy of what had not left.
+func (b *batch) takeAll() (spare, rest []queued) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if p := b.pack.Swap(nil); p != nil && p.count > 0 {

@@ -187,9 +187,9 @@ func BenchmarkRelayOnly64(b *testing.B) {
 		for to.sched.queued > 0 {
 			to.mu.Lock()
 			to.pace.Read = to.pace.Sent
-			to.nextBatch(buf[:0], &to.drained)
+			to.nextBatch(buf[:0], &to.relayedOut)
 			to.mu.Unlock()
-			to.drained.tell(false)
+			to.relayedOut.tell(false)
 		}
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/batch, "ns/frame")

@@ -141,7 +141,7 @@ func (l *Link) onClose(p []byte) error {
 		return err
 	}
 	l.rd.closed = true
-	l.deliver()
+	l.queuePacked()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.remoteClosed = true

@@ -280,7 +280,7 @@ func TestManyChannelsOpenAtOnce(t *testing.T) {
 		ca.mu.Lock()
 		defer ca.mu.Unlock()
 		opened := map[uint32]bool{}
-		var d drains
+		var d relayedOut
 		for b, _ := ca.nextBatch(nil, &d); len(b) > 0; b, _ = ca.nextBatch(nil, &d) {
 			for len(b) > 0 {
 				n, err := wire.Complete(b)

@@ -97,7 +97,7 @@ func (l *Link) handleAll(ch *inChan) {
 			l.wg.Add(1)
 			go l.handleOne(route, m, limit) // stops when the handler returns
 		}
-		spare, _ := ch.batch.empty()
+		spare, _ := ch.batch.takeAll()
 		l.mu.Lock()
 		ch.spare = spare
 		l.mu.Unlock()
@@ -109,7 +109,7 @@ func (l *Link) handleAll(ch *inChan) {
 func (l *Link) goOn(ch *inChan) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	_, rest := ch.batch.empty()
+	_, rest := ch.batch.takeAll()
 	ch.queue = append(rest, ch.queue...)
 	ch.busy = false
 	l.running--

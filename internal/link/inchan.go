@@ -44,7 +44,7 @@ type inChan struct {
 	sender   *sender // of a group channel: that of its last message
 
 	// Guarded by link.bodies.
-	pack    *pack // small messages that are to be delivered
+	pack    *pack // small messages that are still to be queued
 	part    body  // the message that is being put together
 	partMsg inMsg
 
@@ -232,7 +232,7 @@ func (ch *inChan) onFirst(h wire.Header, p []byte) error {
 		return nil
 	}
 	if ch.pack != nil {
-		ch.deliver()
+		ch.queuePack()
 	}
 	m, room, err := ch.begin(h, start, from)
 	if err != nil {

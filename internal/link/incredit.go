@@ -192,7 +192,7 @@ func (l *Link) onSkip(h wire.Header, p []byte) error {
 	}
 	l.bodies.Lock()
 	within := ch.part.open
-	ch.deliver()
+	ch.queuePack()
 	l.bodies.Unlock()
 	if within || amount > ch.allowed.Load()-ch.received {
 		return violated("SKIP of channel %d within a message or beyond its credit", h.ID)

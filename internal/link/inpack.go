@@ -85,7 +85,7 @@ func (ch *inChan) onSmall(h wire.Header, cost uint64, body []byte, from *sender)
 	number := ch.next
 	ch.next++
 	if ch.refused.Load() || number < ch.known && ch.book.taken(number) {
-		ch.deliver()
+		ch.queuePack()
 		ch.link.skipped(ch, cost)
 		return
 	}
@@ -96,7 +96,7 @@ func (ch *inChan) onSmall(h wire.Header, cost uint64, body []byte, from *sender)
 	}
 	p := ch.pack
 	if p != nil && !p.fits(peer, from, number, packHead+len(body)) {
-		ch.deliver()
+		ch.queuePack()
 		p = nil
 	}
 	if p == nil {
@@ -110,15 +110,15 @@ func (ch *inChan) onSmall(h wire.Header, cost uint64, body []byte, from *sender)
 	p.add(channel.Encoding(h.Flags.Encoding()), body)
 }
 
-// deliver queues the small messages that the reader has packed, when it has acted on all that it has read.
-func (l *Link) deliver() {
+// queuePacked queues the small messages that the reader has packed, when it has acted on all that it has read.
+func (l *Link) queuePacked() {
 	if len(l.packed) == 0 {
 		return
 	}
 	l.bodies.Lock()
 	defer l.bodies.Unlock()
 	for i, ch := range l.packed {
-		ch.deliver()
+		ch.queuePack()
 		l.packed[i] = nil
 	}
 	l.packed = l.packed[:0]
@@ -127,9 +127,9 @@ func (l *Link) deliver() {
 	}
 }
 
-// deliver is that for one channel, before something else of it that has its place behind them. Call
+// queuePack is that for one channel, before something else of it that has its place behind them. Call
 // it with link.bodies held.
-func (ch *inChan) deliver() {
+func (ch *inChan) queuePack() {
 	p := ch.pack
 	if p == nil {
 		return
@@ -155,9 +155,10 @@ func (ch *inChan) deliver() {
 }
 
 // pushPack queues what is in a pack for the channel's handler. It reports whether the pack itself
-// is in the queue, and not only what was in it: of what waits, all but the first pack are at least
-// half full, or no larger than what is in them. A message that is alone in the queue takes no pack.
-// Call it with link.mu held.
+// is in the queue: only one that comes first there, or is at least half full, for it keeps a buffer
+// of packSize as long as it waits. The messages of a smaller one are added to the last pack in the
+// queue, or queued as a copy that is only as large as they are. A message that is alone in the
+// queue takes no pack. Call it with link.mu held.
 func (ch *inChan) pushPack(p *pack) (kept bool) {
 	n := len(ch.queue)
 	switch {

@@ -158,7 +158,7 @@ type Link struct {
 	writing    bool          // somebody is at writing: the writer goroutine, or who does it without waiting (tryWrite)
 	unwritten  unwritten     // owned by who has set writing, and by the writer that it leaves it to
 	writer     func()        // l.write; a go statement that makes it anew allocates
-	drained    drains        // owned by who is at writing
+	relayedOut relayedOut    // owned by who is at writing
 	writeErr   error         // why nothing can be written any more
 	unanswered error         // what ended the connection, when it has
 	room       chan struct{} // closed and replaced when the queue has room again; nil while nobody waits

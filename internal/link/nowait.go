@@ -66,7 +66,7 @@ func (l *Link) tryBatch(nested bool) bool {
 		l.outlet.TakeBack(buf)
 		return false
 	}
-	b, _ := l.nextBatch((*buf)[l.head:l.head], &l.drained)
+	b, _ := l.nextBatch((*buf)[l.head:l.head], &l.relayedOut)
 	l.mu.Unlock()
 	if len(b) == 0 {
 		l.outlet.TakeBack(buf)
@@ -78,7 +78,7 @@ func (l *Link) tryBatch(nested bool) bool {
 		l.unwritten = unwritten{buf: buf, n: n}
 		return false
 	}
-	l.drained.tell(nested)
+	l.relayedOut.tell(nested)
 	l.unwritten = unwritten{err: err, rest: rest}
 	return err == nil && !rest
 }
@@ -102,7 +102,7 @@ func (l *Link) finishUnwritten() error {
 		return l.nowait.Flush()
 	case u.buf != nil:
 		err := l.outlet.WriteLent(u.buf, u.n)
-		l.drained.tell(false)
+		l.relayedOut.tell(false)
 		return err
 	}
 	return nil

@@ -2,12 +2,10 @@ package link
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"sync"
 	"time"
 
-	"github.com/pysock/pysock/channel"
 	"github.com/pysock/pysock/internal/wire"
 )
 
@@ -28,15 +26,6 @@ type readState struct {
 
 	services int // service channels that the other side has opened
 	groups   int // group channels that it has opened
-}
-
-// protocolError is a breach of docs/protocol.md by the other side.
-type protocolError struct{ what string }
-
-func (e *protocolError) Error() string { return "protocol error: " + e.what }
-
-func violated(format string, args ...any) error {
-	return &protocolError{what: fmt.Sprintf(format, args...)}
 }
 
 // read reads frames and acts on them until the connection ends.
@@ -108,7 +97,7 @@ func (l *Link) readError(err error, rest int) error {
 
 // frames acts on the complete frames in b and returns how many bytes they were.
 func (l *Link) frames(b []byte) (used int, err error) {
-	defer l.deliver()
+	defer l.queuePacked()
 	for len(b)-used >= wire.HeaderSize {
 		h, err := wire.ParseHeader(b[used:])
 		if err != nil {
@@ -231,21 +220,4 @@ func (l *Link) onProgress(p []byte) error {
 		return violated("PROGRESS went back or beyond what was sent")
 	}
 	return nil
-}
-
-// lostError is the end of a connection that nobody closed in an orderly way.
-func lostError(err error) error {
-	// A pipe's stream has ended with the link below, which may have said so already, and may have a gap of its own.
-	var gap *channel.GapError
-	if errors.As(err, &gap) {
-		err = gap.Err
-	}
-	var lost *channel.LostError
-	if errors.As(err, &lost) {
-		return lost
-	}
-	if errors.Is(err, io.EOF) {
-		err = io.ErrUnexpectedEOF
-	}
-	return &channel.LostError{Err: err}
 }

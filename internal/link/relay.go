@@ -64,7 +64,7 @@ func Relay(s *Stream, to *Link, open wire.PipeOpen, window int, on RelayEvents) 
 	a.id, b.opening = s.id, open.Append
 	a.other, b.other = b, a
 	a.lane.relay, b.lane.relay = a, b
-	a.lane.empty, b.lane.empty = a, b
+	a.lane.owner, b.lane.owner = a, b
 
 	to.mu.Lock()
 	id, err := to.newStreamID()
@@ -119,9 +119,9 @@ func (e *relayEnd) appendControl(b []byte) []byte {
 	return b
 }
 
-// drained counts data that has left for the far side, which makes room for more. It is called without a lock. Who is
+// wentOut counts data that has left for the far side, which makes room for more. It is called without a lock. Who is
 // nested in another link's writing has it told by a writer.
-func (e *relayEnd) drained(n int, nested bool) {
+func (e *relayEnd) wentOut(n int, nested bool) {
 	e.link.mu.Lock()
 	e.popped += uint64(n)
 	open := min(e.granted, e.popped+e.window)
@@ -171,4 +171,24 @@ func (e *relayEnd) finish() {
 		e.link.forget(e.id)
 		e.closed()
 	}
+}
+
+// relayedOut collects whose data has left a link's queue, to tell them when no lock is held.
+type relayedOut struct {
+	of []relayedPart
+}
+
+type relayedPart struct {
+	end *relayEnd
+	n   int
+}
+
+func (r *relayedOut) add(e *relayEnd, n int) { r.of = append(r.of, relayedPart{e, n}) }
+
+func (r *relayedOut) tell(nested bool) {
+	for _, x := range r.of {
+		x.end.wentOut(x.n, nested)
+	}
+	clear(r.of)
+	r.of = r.of[:0]
 }

@@ -8,8 +8,8 @@ import (
 // that every turn makes progress.
 const quantum = wire.HeaderSize + wire.MaxPayload
 
-// yield is by how much less what others have the link send gets while much of what its own
-// application sends waits: not nothing, so that it does not stand still behind a bulk.
+// yield divides the turn of foreign lanes while half of MaxQueued of our own waits. It is not
+// infinite, or they would starve behind bulk.
 const yield = 16
 
 // A lane is what takes turns: the messages of a channel, the answers to one, the data of a stream.
@@ -23,11 +23,12 @@ type lane struct {
 	relay   *relayEnd // whose data this is, to hear of what has left; nil for the others
 	answers bool      // these are answers, which sched counts
 	foreign bool      // what others have the link send: it takes no room from the link's own application, and all of these together have the turn of one lane
-	empty   emptied   // hears when all has left; may be nil
+	owner   laneOwner // hears when all has left; may be nil
 }
 
-// emptied hears that all that was queued on a lane has left. It is called with the link's mu held.
-type emptied interface{ finish() }
+// A laneOwner hears that all that was queued on its lane has left, and so that it may be finished. It is called with
+// the link's mu held.
+type laneOwner interface{ finish() }
 
 // A controller has control frames to send. They are state and not a queue: what is told is what holds when
 // the frame is made, so a controller is in the list once at most and memory stays bounded by the number of controllers.
@@ -50,7 +51,7 @@ type sched struct {
 	foreign    int  // of them, bytes of foreign lanes
 	foreigners int  // foreign lanes that are active
 	answers    int  // answers that have not left
-	emptied    bool // a lane that is not foreign has become empty since this was last reset
+	ranEmpty   bool // a lane that is not foreign has become empty since this was last reset
 }
 
 func (s *sched) idle() bool { return s.head == nil && len(s.control) == 0 }
@@ -177,7 +178,7 @@ func (s *sched) appendControl(b []byte, limit int) []byte {
 
 // appendData moves frames of the lanes to b by turns, until it is limit bytes long or room bytes were
 // moved. It moves nothing while there is control left: a message must not overtake the opening of its channel.
-func (s *sched) appendData(b []byte, limit, room int, drained *drains) []byte {
+func (s *sched) appendData(b []byte, limit, room int, out *relayedOut) []byte {
 	if len(s.control) > 0 {
 		return b
 	}
@@ -189,7 +190,7 @@ func (s *sched) appendData(b []byte, limit, room int, drained *drains) []byte {
 			f.inTurn = true
 		}
 		full := false
-		b, full = s.turn(f, b, end, drained)
+		b, full = s.turn(f, b, end, out)
 		if full {
 			return b // the lane goes on with the next batch
 		}
@@ -210,7 +211,7 @@ func (s *sched) appendData(b []byte, limit, room int, drained *drains) []byte {
 }
 
 // turn moves what the lane may send in its turn. It reports full if there is no room in b for all of that.
-func (s *sched) turn(f *lane, b []byte, end int, drained *drains) (_ []byte, full bool) {
+func (s *sched) turn(f *lane, b []byte, end int, out *relayedOut) (_ []byte, full bool) {
 	moved, before := 0, f.q.size
 	for n := f.q.peek(); n > 0 && n <= f.deficit; n = f.q.peek() {
 		if len(b)+n > end {
@@ -228,12 +229,12 @@ func (s *sched) turn(f *lane, b []byte, end int, drained *drains) (_ []byte, ful
 	}
 	s.count(f, f.q.size-before)
 	if moved > 0 {
-		drained.add(f.relay, moved)
+		out.add(f.relay, moved)
 	}
 	if before > 0 && f.q.size == 0 {
-		s.emptied = s.emptied || !f.foreign
-		if f.empty != nil {
-			f.empty.finish()
+		s.ranEmpty = s.ranEmpty || !f.foreign
+		if f.owner != nil {
+			f.owner.finish()
 		}
 	}
 	return b, full

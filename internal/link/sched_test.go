@@ -127,7 +127,7 @@ func TestForeignTurns(t *testing.T) {
 				foreign[i].foreign = true
 			}
 			sent := [3]int{}
-			var d drains
+			var d relayedOut
 			for range 200 { // until the largest frames have had their turns
 				for own.q.size < c.own {
 					s.push(&own, msgFrames(1, 5000), nil)
@@ -190,7 +190,7 @@ func TestFairness(t *testing.T) {
 	fill(&b, 2, 10)
 	fill(&c, 3, 5000)
 	sent := [4]int{}
-	var d drains
+	var d relayedOut
 	for range 30 {
 		out := s.appendData(nil, maxBatch, 1<<30, &d)
 		require.LessOrEqual(t, len(out), maxBatch)
@@ -298,7 +298,7 @@ func TestFourLargestFramesInARecord(t *testing.T) {
 		s.push(&bulk, wire.Header{Type: wire.TypeData, Len: wire.MaxPayload, ID: 1}.Append(nil), make([]byte, wire.MaxPayload))
 	}
 	require.Equal(t, bulk.q.last, bulk.q.first.next, "four in each of two chunks")
-	var d drains
+	var d relayedOut
 	for range 2 {
 		b := s.appendData(make([]byte, 2*maxControl/3, maxBatch), maxBatch, maxBatch, &d)
 		require.Len(t, b, 2*maxControl/3+4*wire.MaxFrame)

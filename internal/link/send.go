@@ -220,7 +220,7 @@ func (l *Link) awaitRoom(ctx context.Context, f *lane, n int) error {
 
 // tellRoom wakes those who wait for room, when there may be some. Call it with mu held.
 func (l *Link) tellRoom() {
-	if l.room != nil && (l.sched.emptied || l.sched.own() < l.sched.most) {
+	if l.room != nil && (l.sched.ranEmpty || l.sched.own() < l.sched.most) {
 		close(l.room)
 		l.room = nil
 	}
@@ -228,7 +228,7 @@ func (l *Link) tellRoom() {
 		close(l.groupRoom)
 		l.groupRoom = nil
 	}
-	l.sched.emptied = false
+	l.sched.ranEmpty = false
 }
 
 // await waits for c, ctx or the end of the link, without mu. Call it with mu held.

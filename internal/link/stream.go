@@ -54,7 +54,7 @@ type Stream struct {
 func newStream(l *Link, id uint32) *Stream {
 	s := &Stream{link: l, id: id, allowed: streamAllowance, window: streamAllowance, answered: make(chan struct{})}
 	s.recvAllowed.Store(streamAllowance)
-	s.lane.empty = s
+	s.lane.owner = s
 	return s
 }
 

@@ -123,7 +123,7 @@ func (l *Link) onOpen(h wire.Header, p []byte) error {
 	case n > l.cfg.MaxStreams:
 		s.Reject(channel.CodeBusy, "too many streams")
 	case pipe:
-		l.deliver() // whose decision it is may take longer than it should, or wait for what came before
+		l.queuePacked() // whose decision it is may take longer than it should, or wait for what came before
 		l.afterBatch()
 		l.cfg.OpenPipe(s, open)
 	default:

@@ -40,7 +40,7 @@ func (l *Link) write() {
 	for {
 		buf := l.outlet.Lend()
 		l.mu.Lock()
-		b, last := l.nextBatch((*buf)[l.head:l.head], &l.drained)
+		b, last := l.nextBatch((*buf)[l.head:l.head], &l.relayedOut)
 		if len(b) == 0 {
 			l.writing = false
 			l.mu.Unlock()
@@ -50,7 +50,7 @@ func (l *Link) write() {
 		l.mu.Unlock()
 
 		err := l.outlet.WriteLent(buf, l.head+len(b))
-		l.drained.tell(false)
+		l.relayedOut.tell(false)
 		if err != nil {
 			l.cannotWrite(err)
 			return
@@ -63,13 +63,13 @@ func (l *Link) write() {
 }
 
 // nextBatch makes the bytes of the next write. last is set if they end with CLOSE. Call it with mu held.
-func (l *Link) nextBatch(b []byte, drained *drains) (batch []byte, last bool) {
+func (l *Link) nextBatch(b []byte, out *relayedOut) (batch []byte, last bool) {
 	if l.state >= stateCloseSent {
 		return b, false
 	}
 	b = l.appendOwnControl(b)
 	b = l.sched.appendControl(b, maxBatch)
-	b = l.sched.appendData(b, maxBatch, l.pace.Room(), drained)
+	b = l.sched.appendData(b, maxBatch, l.pace.Room(), out)
 	l.tellRoom()
 	if l.state == stateClosing && l.sched.idle() && !l.controlDue() {
 		if b, last = l.appendClose(b); last {
@@ -108,23 +108,3 @@ func (l *Link) appendOwnControl(b []byte) []byte {
 // control puts c on the list of those that have control frames to send. Call it with mu held, and
 // only if c is not on it.
 func (l *Link) control(c controller) { l.sched.control = append(l.sched.control, c) }
-
-// drains collects whose relayed data has left a link's queue, to tell them when no lock is held.
-type drains struct {
-	of []drain
-}
-
-type drain struct {
-	end *relayEnd
-	n   int
-}
-
-func (d *drains) add(e *relayEnd, n int) { d.of = append(d.of, drain{e, n}) }
-
-func (d *drains) tell(nested bool) {
-	for _, x := range d.of {
-		x.end.drained(x.n, nested)
-	}
-	clear(d.of)
-	d.of = d.of[:0]
-}
