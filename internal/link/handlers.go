@@ -112,9 +112,7 @@ func (l *Link) goOn(ch *inChan) {
 	_, rest := ch.batch.takeAll()
 	ch.queue = append(rest, ch.queue...)
 	ch.busy = false
-	l.running--
 	l.settle(ch)
-	l.running++
 	l.handlerStopped()
 }
 
