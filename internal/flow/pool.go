@@ -17,7 +17,7 @@ type Pool struct {
 // NewPool makes a pool that has room for a message of the given cost and for growth.
 func NewPool(maxMessage uint64) *Pool { return &Pool{size: maxMessage + GrowShare} }
 
-// Used is how much of the pool is held.
+// Used is how much of the pool is held, for tests of who holds it.
 func (p *Pool) Used() uint64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()

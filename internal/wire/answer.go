@@ -28,7 +28,7 @@ func ParseAnswerStart(h Header, payload []byte) (start AnswerStart, body []byte,
 }
 
 // AppendAnswer appends a whole answer to request id, cut into as many frames as
-// it takes. Of flags, the encoding counts.
+// it takes. Of flags, the encoding counts. It is for tests; a link takes CutAnswer.
 func AppendAnswer(b []byte, id uint32, flags Flags, body []byte) []byte {
 	c := CutAnswer(id, flags, body)
 	return c.appendAll(b)

@@ -1,8 +1,5 @@
 package wire
 
-// MaxGroupHead is the largest group head, in bytes.
-const MaxGroupHead = 1 + MaxName + KeySize + 1 + MaxName
-
 // GroupHead is what a message's body begins with on a channel of KindGroup: whose message it is and to which group
 // (docs/protocol.md, section 8). That names are allowed and the key is one is the caller's to check.
 type GroupHead struct {

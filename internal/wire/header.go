@@ -46,7 +46,8 @@ func (h Header) Append(b []byte) []byte {
 
 // Complete is the size in bytes of the frame at the start of b, header and
 // payload, or 0 if more bytes are needed to have it whole. It returns
-// ParseHeader's error as soon as the header is there.
+// ParseHeader's error as soon as the header is there. It is for tests and examples; a link's reader
+// does this step by step.
 func Complete(b []byte) (n int, err error) {
 	if len(b) < HeaderSize {
 		return 0, nil

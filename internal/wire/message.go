@@ -47,7 +47,7 @@ func ParseMessageStart(h Header, payload []byte) (start MessageStart, body []byt
 
 // AppendMessage appends a whole message, cut into as many frames as it takes.
 // Of flags, FlagRequest and the encoding count; of start, Request and Allowance
-// do, and Total is len(body).
+// do, and Total is len(body). It is for tests, which play the other side; a link takes CutMessage.
 func AppendMessage(b []byte, id uint32, flags Flags, start MessageStart, body []byte) []byte {
 	c := CutMessage(id, flags, start, body)
 	return c.appendAll(b)
