@@ -68,6 +68,15 @@ func (c *Conn) finish(err error) {
 	c.out.kept.release(c.out.kept.end)
 }
 
+// Announce tells the other side that the session will end, and that it should come back in d,
+// which is cut to milliseconds. It is said again on a later connection, with what is left of d.
+func (c *Conn) Announce(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.out.retryAt, c.out.retryDue = time.Now().Add(max(0, d)), true
+	c.start()
+}
+
 // Fail ends the Conn for good: calls return err, net.ErrClosed if it is nil, and the connection
 // is closed as it is. It waits for nothing. A Conn that has ended stays as it is.
 func (c *Conn) Fail(err error) {

@@ -22,7 +22,7 @@ func (c *Conn) due() bool {
 // start sees to it that what is due gets written. Who is at it looks again before it stops. Call
 // it with mu held; it does not wait.
 func (c *Conn) start() {
-	c.knock()
+	c.pingForWindow()
 	if !c.out.running && c.due() {
 		c.out.running = true
 		go c.run() // stops when nothing is due, at the latest when the connection is closed
@@ -51,11 +51,8 @@ func (c *Conn) flush() {
 			defer flushBuffers.Put(buf)
 		}
 		b := c.record(*buf)
-		c.write(func(to Lower) error {
-			_, err := to.WriteRecord(b)
-			return err
-		})
-		c.knock()
+		c.write(func(to Lower) error { return second(to.WriteRecord(b)) })
+		c.pingForWindow()
 	}
 	c.out.running = false
 }

@@ -58,7 +58,7 @@ func (c *Conn) Probe() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.lower != nil && c.err == nil && !c.in.ended && c.out.failed == nil && c.pings.quiet.IsZero() {
-		c.inquire(time.Now())
+		c.startProbe(time.Now())
 	}
 }
 
@@ -73,7 +73,7 @@ func (c *Conn) AwaitSign(after time.Time, d time.Duration) (since, heard time.Ti
 	for gen := c.gen; c.gen == gen && c.lower != nil && c.err == nil && !c.in.ended && !c.in.heard.After(after) &&
 		!passed(until); {
 		if c.out.failed == nil && c.pings.quiet.IsZero() {
-			c.inquire(time.Now())
+			c.startProbe(time.Now())
 		}
 		c.in.awaited = true
 		c.wait(until)
@@ -84,17 +84,8 @@ func (c *Conn) AwaitSign(after time.Time, d time.Duration) (since, heard time.Ti
 	return c.since, c.in.heard
 }
 
-// Announce tells the other side that the session will end, and that it should come back in d,
-// which is cut to milliseconds. It is said again on a later connection, with what is left of d.
-func (c *Conn) Announce(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.out.retryAt, c.out.retryDue = time.Now().Add(max(0, d)), true
-	c.start()
-}
-
-// inquire sends a PING and gives the other side Timeout. Call it with mu held.
-func (c *Conn) inquire(now time.Time) {
+// startProbe sends a PING and gives the other side Timeout. Call it with mu held.
+func (c *Conn) startProbe(now time.Time) {
 	c.pings.quiet, c.pings.bytes = now, c.arrivals()
 	c.pings.ask()
 	c.start()
@@ -135,12 +126,12 @@ func (c *Conn) tick() {
 		case c.arrivals() != c.pings.bytes:
 			// A record is coming, slowly. Its sender hears nothing of that but that we ask again: the
 			// answers to its own PINGs wait for the record.
-			c.inquire(now)
+			c.startProbe(now)
 		default:
 			c.lose(ErrSilent)
 		}
 	case silent >= c.cfg.Idle:
-		c.inquire(now)
+		c.startProbe(now)
 	default:
 		c.pings.quiet = time.Time{}
 		// For the round trip. It costs a record of the other side, so that it is not always done.

@@ -10,10 +10,9 @@ func (c *Conn) TakeBack(b *[]byte) { largeBuffers.Put(b) }
 // WriteLent is WriteRecord for the first n bytes of a buffer of Lend, and takes it back, also if it
 // fails. Much content is kept where it lies, so that no copy is made.
 func (c *Conn) WriteLent(b *[]byte, n int) error {
-	size := n - c.before
-	if size < 1 || size > MaxContent || n+c.after > len(*b) {
+	if _, err := c.size(n, len(*b)); err != nil {
 		c.TakeBack(b)
-		return errSize
+		return err
 	}
 	adopted, err := c.writeRecord((*b)[:n], b)
 	if !adopted {

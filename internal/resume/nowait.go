@@ -24,9 +24,9 @@ func (c *Conn) CanTry() bool {
 // happened, and the buffer is still the caller's. rest says that a part of what was taken is left
 // for Flush, which must be called.
 func (c *Conn) TryWriteLent(b *[]byte, n int) (ok, rest bool, err error) {
-	size := n - c.before
-	if size < 1 || size > MaxContent || n+c.after > len(*b) {
-		return false, false, errSize
+	size, err := c.size(n, len(*b))
+	if err != nil {
+		return false, false, err
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -35,34 +35,23 @@ func (c *Conn) TryWriteLent(b *[]byte, n int) (ok, rest bool, err error) {
 		return false, false, nil
 	}
 	s := c.keep((*b)[:n], b)
-	c.tryDirect((*b)[:n], s)
+	lower, gen := c.nowait, c.gen
+	c.writeDirect((*b)[:n], s, func(_ Lower, b []byte, keep bool) (err error) {
+		if keep {
+			rest, err = lower.TryWriteRecordFrom(b)
+		} else {
+			rest, err = lower.TryWriteRecord(b)
+		}
+		return err
+	})
+	if gen == c.gen {
+		c.out.rest = rest
+	}
 	c.start()
 	if s == nil {
 		c.TakeBack(b)
 	}
 	return true, c.out.rest, nil
-}
-
-// tryDirect is writeDirect that does not wait.
-func (c *Conn) tryDirect(b []byte, s *segment) {
-	lower, gen, rest := c.nowait, c.gen, false
-	b = c.head(b)
-	if s == nil {
-		c.write(func(Lower) (err error) {
-			rest, err = lower.TryWriteRecord(b)
-			return err
-		})
-	} else {
-		s.pinned = true
-		c.write(func(Lower) (err error) {
-			rest, err = lower.TryWriteRecordFrom(b)
-			return err
-		})
-		s.unpin()
-	}
-	if gen == c.gen {
-		c.out.rest = rest
-	}
 }
 
 // Flush writes what TryWriteLent has left, and waits until it is written or the connection is lost,
@@ -87,9 +76,7 @@ func (c *Conn) Flush() error {
 func (c *Conn) TryReadRecord() ([]byte, error) {
 	c.reader.Lock()
 	defer c.reader.Unlock()
-	if len(c.plain) > 0 {
-		b := c.plain
-		c.plain = nil
+	if b := c.takePlain(); b != nil {
 		return b, nil
 	}
 	c.mu.Lock()

@@ -31,12 +31,20 @@ type incoming struct {
 func (c *Conn) ReadRecord() ([]byte, error) {
 	c.reader.Lock()
 	defer c.reader.Unlock()
-	if len(c.plain) > 0 {
-		b := c.plain
-		c.plain = nil
+	if b := c.takePlain(); b != nil {
 		return b, nil
 	}
 	return c.next()
+}
+
+// takePlain takes what Read has left of a record, nil if it has left nothing. Who reads calls it.
+func (c *Conn) takePlain() []byte {
+	b := c.plain
+	c.plain = nil
+	if len(b) == 0 {
+		return nil
+	}
+	return b
 }
 
 // Read reads from the stream. Errors are those of ReadRecord.
@@ -179,7 +187,7 @@ func (c *Conn) arrived(b []byte) ([]byte, error) {
 	if c.in.skip > 0 && len(stream) > 0 {
 		n := min(c.in.skip, uint64(len(stream)))
 		c.in.skip -= n
-		c.in.soon = true // the other side waits for room since long
+		c.in.soon = true // the other side has been waiting for room
 		stream = stream[n:]
 	}
 	c.in.received += uint64(len(stream))

@@ -44,8 +44,8 @@ func (c *Conn) room() int {
 // with mu held.
 func (c *Conn) sendable() bool { return c.out.backlog() && c.room() > 0 }
 
-// knock asks whether the backlog may go on. Call it with mu held.
-func (c *Conn) knock() {
+// pingForWindow asks whether the backlog may go on. Call it with mu held.
+func (c *Conn) pingForWindow() {
 	if c.out.backlog() && !c.pings.out && c.free() && c.room() <= 0 {
 		c.pings.ask()
 	}

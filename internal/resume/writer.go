@@ -67,15 +67,22 @@ var errSize = errors.New("resume: WriteRecord needs content of 1 to MaxContent b
 // it takes it will send: the loss of a connection is no error. Errors are those of Close, Fail
 // and CloseWrite, and os.ErrDeadlineExceeded; nothing is sent then. n is the content's size.
 func (c *Conn) WriteRecord(b []byte) (n int, err error) {
-	n = len(b) - c.before
-	if n < 1 || n > MaxContent || cap(b)-len(b) < c.after {
+	if n, err = c.size(len(b), cap(b)); err != nil {
+		return 0, err
+	}
+	if _, err = c.writeRecord(b, nil); err != nil {
+		return 0, err
+	}
+	return n, nil
+}
+
+// size is that of the content that ends at a place in a buffer with as much room in all, if a record can be made of it.
+func (c *Conn) size(end, room int) (n int, err error) {
+	n = end - c.before
+	if n < 1 || n > MaxContent || end+c.after > room {
 		return 0, errSize
 	}
-	_, err = c.writeRecord(b, nil)
-	if err != nil {
-		n = 0
-	}
-	return n, err
+	return n, nil
 }
 
 // writeRecord is WriteRecord of content that is as it should be. If it is at the start of a large
@@ -90,7 +97,7 @@ func (c *Conn) writeRecord(b []byte, lent *[]byte) (adopted bool, err error) {
 	direct := c.direct(n)
 	s := c.keep(b, lent)
 	if direct {
-		c.writeDirect(b, s)
+		c.writeDirect(b, s, writeWaiting)
 	}
 	c.start()
 	return s != nil, nil
@@ -112,17 +119,22 @@ func (c *Conn) keep(b []byte, lent *[]byte) (s *segment) {
 	return s
 }
 
-// writeDirect writes b, which lies in s if that is not nil. Call it with mu held, which is given
-// up meanwhile.
-func (c *Conn) writeDirect(b []byte, s *segment) {
+// writeDirect lets do write b, which lies in s if that is not nil: it must leave the content as it
+// is then, which is what keep says. Call it with mu held, which is given up meanwhile.
+func (c *Conn) writeDirect(b []byte, s *segment, do func(to Lower, b []byte, keep bool) error) {
 	b = c.head(b)
-	if s == nil {
-		c.write(func(to Lower) error { return second(to.WriteRecord(b)) })
-		return
+	if s != nil {
+		s.pinned = true
+		defer s.unpin()
 	}
-	s.pinned = true
-	c.write(func(to Lower) error { return second(to.WriteRecordFrom(b)) })
-	s.unpin()
+	c.write(func(to Lower) error { return do(to, b, s != nil) })
+}
+
+func writeWaiting(to Lower, b []byte, keep bool) error {
+	if keep {
+		return second(to.WriteRecordFrom(b))
+	}
+	return second(to.WriteRecord(b))
 }
 
 // head puts what is due before the content of b, accounts the record, and returns it as the
@@ -198,14 +210,14 @@ func (c *Conn) awaitRoom(n int) error {
 			c.acknowledged(c.out.handed)
 			continue
 		}
-		c.prod()
+		c.pingForAck()
 		c.wait(c.writeBy)
 	}
 }
 
-// prod asks for an acknowledgement if the other side need not send one by itself. Call it with
+// pingForAck asks for an acknowledgement if the other side need not send one by itself. Call it with
 // mu held.
-func (c *Conn) prod() {
+func (c *Conn) pingForAck() {
 	if c.free() && !c.pings.out && c.out.handed-c.out.acked < ackInterval {
 		c.pings.ask()
 		c.start()
