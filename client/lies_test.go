@@ -82,29 +82,31 @@ func TestLies(t *testing.T) {
 			return &wire.Welcome{Session: h.Resume.Session, Resumed: true}
 		}, true},
 		"an old proof": {func(l *liar, s *resume.Secret, h *wire.Hello) *wire.Welcome {
-			return &wire.Welcome{Session: h.Resume.Session, Resumed: true, Proof: s.Server(l.hash, h.Resume.Session, h.Resume.Attempt-1, 0)}
+			return &wire.Welcome{Session: h.Resume.Session, Resumed: true,
+				Proof: s.ServerProof(l.hash, h.Resume.Session, h.Resume.Attempt-1, 0)}
 		}, true},
 		"a proof for another handshake": {func(l *liar, s *resume.Secret, h *wire.Hello) *wire.Welcome {
-			return &wire.Welcome{Session: h.Resume.Session, Resumed: true, Proof: s.Server([resume.HashSize]byte{}, h.Resume.Session,
+			return &wire.Welcome{Session: h.Resume.Session, Resumed: true, Proof: s.ServerProof([resume.HashSize]byte{}, h.Resume.Session,
 				h.Resume.Attempt, 0)}
 		}, true},
 		"a proof for the handshake before the hello": {func(l *liar, s *resume.Secret, h *wire.Hello) *wire.Welcome {
-			return &wire.Welcome{Session: h.Resume.Session, Resumed: true, Proof: s.Server(l.before, h.Resume.Session, h.Resume.Attempt, 0)}
+			return &wire.Welcome{Session: h.Resume.Session, Resumed: true,
+				Proof: s.ServerProof(l.before, h.Resume.Session, h.Resume.Attempt, 0)}
 		}, true},
 		"the client's own proof": {func(l *liar, s *resume.Secret, h *wire.Hello) *wire.Welcome {
 			return &wire.Welcome{Session: h.Resume.Session, Resumed: true, Proof: h.Resume.Proof}
 		}, true},
 		"more than was sent": {func(l *liar, s *resume.Secret, h *wire.Hello) *wire.Welcome {
 			return &wire.Welcome{Session: h.Resume.Session, Resumed: true, Position: 1,
-				Proof: s.Server(l.hash, h.Resume.Session, h.Resume.Attempt, 1)}
+				Proof: s.ServerProof(l.hash, h.Resume.Session, h.Resume.Attempt, 1)}
 		}, true},
 		"other limits": {func(l *liar, s *resume.Secret, h *wire.Hello) *wire.Welcome {
-			proof := s.Server(l.hash, h.Resume.Session, h.Resume.Attempt, 0)
+			proof := s.ServerProof(l.hash, h.Resume.Session, h.Resume.Attempt, 0)
 			return &wire.Welcome{Session: h.Resume.Session, Resumed: true, MaxMessage: wire.DefaultMaxMessage + 1, Proof: proof}
 		}, true},
 		"another session": {func(l *liar, s *resume.Secret, h *wire.Hello) *wire.Welcome {
 			id := [wire.IDSize]byte{7}
-			return &wire.Welcome{Session: id, Resumed: true, Proof: s.Server(l.hash, id, h.Resume.Attempt, 0)}
+			return &wire.Welcome{Session: id, Resumed: true, Proof: s.ServerProof(l.hash, id, h.Resume.Attempt, 0)}
 		}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -215,8 +217,9 @@ func TestLostBeforeItsWelcome(t *testing.T) {
 		l.net.heal()
 		_, hello := l.welcome(func(h *wire.Hello) *wire.Welcome {
 			require.GreaterOrEqual(t, h.Resume.Attempt, uint64(6))
-			require.Equal(t, secret.Client(l.before, h.Resume.Session, h.Resume.Attempt, h.Resume.Position), h.Resume.Proof)
-			return &wire.Welcome{Session: h.Resume.Session, Resumed: true, Proof: secret.Server(l.hash, h.Resume.Session, h.Resume.Attempt,
+			require.Equal(t, secret.ClientProof(l.before, h.Resume.Session, h.Resume.Attempt, h.Resume.Position), h.Resume.Proof)
+			return &wire.Welcome{Session: h.Resume.Session, Resumed: true, Proof: secret.ServerProof(l.hash, h.Resume.Session,
+				h.Resume.Attempt,
 				0)}
 		})
 		require.Zero(t, hello.Resume.Position)

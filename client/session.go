@@ -90,13 +90,13 @@ func (s *session) token(hash [resume.HashSize]byte, position uint64, anew bool) 
 	s.attempt++
 	return &wire.Token{
 		Anew: anew, Session: s.id, Attempt: s.attempt, Position: position,
-		Proof: s.secret.Client(hash, s.id, s.attempt, position),
+		Proof: s.secret.ClientProof(hash, s.id, s.attempt, position),
 	}
 }
 
 // proven reports whether the welcome that resumed the session came from who has its secret, and over this connection.
 func (s *session) proven(conn *secure.Conn, w *wire.Welcome) bool {
-	return resume.Equal(w.Proof, s.secret.Server([resume.HashSize]byte(conn.HandshakeHash()), s.id, s.attempt,
+	return resume.Equal(w.Proof, s.secret.ServerProof([resume.HashSize]byte(conn.HandshakeHash()), s.id, s.attempt,
 		w.Position))
 }
 

@@ -110,7 +110,7 @@ func (m *member) token(position uint64, change func(*wire.Token)) asker {
 		change(t)
 	}
 	return func(hash [resume.HashSize]byte) *wire.Token {
-		t.Proof = m.secret.Client(hash, t.Session, t.Attempt, t.Position)
+		t.Proof = m.secret.ClientProof(hash, t.Session, t.Attempt, t.Position)
 		return t
 	}
 }
@@ -164,7 +164,7 @@ func (m *member) comeBackIn(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	proof := m.secret.Server([resume.HashSize]byte(conn.HandshakeHash()), m.welcome.Session, m.attempt, welcome.Position)
+	proof := m.secret.ServerProof([resume.HashSize]byte(conn.HandshakeHash()), m.welcome.Session, m.attempt, welcome.Position)
 	if !welcome.Resumed || welcome.Session != m.welcome.Session || !resume.Equal(proof, welcome.Proof) {
 		conn.CloseNow()
 		return errors.New("the server's welcome does not go on with the session")

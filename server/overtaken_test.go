@@ -77,7 +77,7 @@ func overtake(t *testing.T, olderFirst bool) {
 	take := func(attempt uint64) *going {
 		g := &going{hands: shakeHands(t, hub, alice), hello: hello}
 		g.hello.Resume = &wire.Token{Session: welcome.Session, Attempt: attempt}
-		g.hello.Resume.Proof = secret.Client([resume.HashSize]byte(g.pending.HelloHash()), welcome.Session, attempt, 0)
+		g.hello.Resume.Proof = secret.ClientProof([resume.HashSize]byte(g.pending.HelloHash()), welcome.Session, attempt, 0)
 		var err error
 		_, g.handover, err = srv.takeUp(placed(srv), g.pending, g.hello.Resume)
 		require.NoError(t, err)

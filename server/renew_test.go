@@ -36,7 +36,7 @@ func TestRenewalOfWhatIsThere(t *testing.T) {
 		sess, _ := srv.Session("alice")
 		token := func(h *hands, attempt uint64) *wire.Token {
 			k := &wire.Token{Session: welcome.Session, Attempt: attempt}
-			k.Proof = secret.Client([resume.HashSize]byte(h.pending.HelloHash()), k.Session, attempt, 0)
+			k.Proof = secret.ClientProof([resume.HashSize]byte(h.pending.HelloHash()), k.Session, attempt, 0)
 			return k
 		}
 

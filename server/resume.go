@@ -43,7 +43,8 @@ func (s *Server) goOn(ctx context.Context, pending *secure.Pending, hello *wire.
 	w := s.welcome(sess)
 	w.Record = [wire.IDSize]byte{} // the link goes on, and nothing that is kept beside it is of interest
 	w.Resumed, w.Position = true, handover.Position()
-	w.Proof = sess.secret.Server([resume.HashSize]byte(pending.HandshakeHash()), sess.id, token.Attempt, w.Position)
+	w.Proof = sess.secret.ServerProof([resume.HashSize]byte(pending.HandshakeHash()), sess.id, token.Attempt,
+		w.Position)
 	welcome, err := w.Append(nil)
 	if err != nil {
 		pending.Close()
@@ -111,7 +112,7 @@ func (s *Server) claimed(h *handshake, key keys.PublicKey, hash [resume.HashSize
 	}
 	switch {
 	case sess.key != key,
-		!resume.Equal(token.Proof, sess.secret.Client(hash, token.Session, token.Attempt, token.Position)),
+		!resume.Equal(token.Proof, sess.secret.ClientProof(hash, token.Session, token.Attempt, token.Position)),
 		token.Attempt <= sess.attempt:
 		return sess, noSession
 	case holds != nil:

@@ -35,16 +35,18 @@ func (s Secret) String() string { return "resume.Secret" }
 // GoString says nothing of the secret.
 func (s Secret) GoString() string { return s.String() }
 
-// Client is the proof of a token: that its sender has the secret, for this session, attempt and
+// ClientProof is the proof of a token: that its sender has the secret, for this session, attempt and
 // position only, and in one handshake only, of which hash is that before message 3
 // (secure.Pending.HelloHash): otherwise somebody with both sides' keys could pass it on.
-func (s *Secret) Client(hash [HashSize]byte, session [wire.IDSize]byte, attempt, position uint64) [wire.ProofSize]byte {
+func (s *Secret) ClientProof(hash [HashSize]byte, session [wire.IDSize]byte, attempt,
+	position uint64) [wire.ProofSize]byte {
 	return s.proof("client", hash, session, attempt, position)
 }
 
-// Server is the proof of a welcome that takes a session up, for the attempt of the token and the
+// ServerProof is the proof of a welcome that takes a session up, for the attempt of the token and the
 // server's own position. hash is that of the whole handshake (secure.Conn.HandshakeHash).
-func (s *Secret) Server(hash [HashSize]byte, session [wire.IDSize]byte, attempt, position uint64) [wire.ProofSize]byte {
+func (s *Secret) ServerProof(hash [HashSize]byte, session [wire.IDSize]byte, attempt,
+	position uint64) [wire.ProofSize]byte {
 	return s.proof("server", hash, session, attempt, position)
 }
 

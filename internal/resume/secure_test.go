@@ -57,16 +57,16 @@ func TestSecret(t *testing.T) {
 	require.Equal(t, "resume.Secret resume.Secret", fmt.Sprintf("%v %#v", a, a))
 
 	hash, session := [HashSize]byte{1}, [16]byte{1}
-	proof := a.Client(hash, session, 1, 2)
-	require.True(t, Equal(proof, b.Client(hash, session, 1, 2)))
+	proof := a.ClientProof(hash, session, 1, 2)
+	require.True(t, Equal(proof, b.ClientProof(hash, session, 1, 2)))
 	for name, not := range map[string][32]byte{
-		"the server's":          a.Server(hash, session, 1, 2),
-		"another handshake's":   a.Client([HashSize]byte{2}, session, 1, 2),
-		"its last byte differs": a.Client([HashSize]byte{1, 31: 1}, session, 1, 2),
-		"another session's":     a.Client(hash, [16]byte{2}, 1, 2),
-		"another attempt's":     a.Client(hash, session, 2, 2),
-		"another position's":    a.Client(hash, session, 1, 3),
-		"another secret's":      other.Client(hash, session, 1, 2),
+		"the server's":          a.ServerProof(hash, session, 1, 2),
+		"another handshake's":   a.ClientProof([HashSize]byte{2}, session, 1, 2),
+		"its last byte differs": a.ClientProof([HashSize]byte{1, 31: 1}, session, 1, 2),
+		"another session's":     a.ClientProof(hash, [16]byte{2}, 1, 2),
+		"another attempt's":     a.ClientProof(hash, session, 2, 2),
+		"another position's":    a.ClientProof(hash, session, 1, 3),
+		"another secret's":      other.ClientProof(hash, session, 1, 2),
 	} {
 		require.False(t, Equal(proof, not), name)
 	}

@@ -83,8 +83,8 @@ func TestProofVectors(t *testing.T) {
 		require.Equal(t, []byte(v.Secret), secret[:], v.Name)
 
 		session := [wire.IDSize]byte(v.Session)
-		client := secret.Client([HashSize]byte(v.Before), session, v.Attempt, v.ClientPosition)
-		server := secret.Server([HashSize]byte(v.Hash), session, v.Attempt, v.ServerPosition)
+		client := secret.ClientProof([HashSize]byte(v.Before), session, v.Attempt, v.ClientPosition)
+		server := secret.ServerProof([HashSize]byte(v.Hash), session, v.Attempt, v.ServerPosition)
 		require.Equal(t, []byte(v.ClientProof), client[:], v.Name)
 		require.Equal(t, []byte(v.ServerProof), server[:], v.Name)
 		require.True(t, Equal(client, [wire.ProofSize]byte(v.ClientProof)), v.Name)
