@@ -99,10 +99,7 @@ func (l *Link) awaitTotal(ctx context.Context, ch *outChan, total uint64) error 
 		if l.state != stateOpen {
 			return l.failure()
 		}
-		if ch.changed == nil {
-			ch.changed = make(chan struct{})
-		}
-		if err := l.await(ctx, ch.changed); err != nil && ch.credit.Taken < total {
+		if err := l.await(ctx, ch.changed.Wait()); err != nil && ch.credit.Taken < total {
 			return err
 		}
 	}

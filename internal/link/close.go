@@ -75,14 +75,8 @@ func (l *Link) beginClose(err error, r wire.Reason) {
 
 // wakeAll wakes everybody who waits for something that a link that is not open will not give. Call it with mu held.
 func (l *Link) wakeAll() {
-	if l.room != nil {
-		close(l.room)
-		l.room = nil
-	}
-	if l.groupRoom != nil {
-		close(l.groupRoom)
-		l.groupRoom = nil
-	}
+	l.room.Ring()
+	l.groupRoom.Ring()
 	l.wakeReceivers()
 	l.cancel(l.err)
 }
@@ -116,7 +110,7 @@ func (l *Link) closeWritten() {
 	}
 	l.mu.Lock()
 	l.wroteClose = true
-	l.signalCloseWritten()
+	l.closeOut.Ring()
 	awaits := l.remoteClosed && !l.readAll
 	l.mu.Unlock()
 	if awaits {
@@ -237,21 +231,10 @@ func (l *Link) awaitCloseWritten() {
 	l.readAll = true
 	for l.writeErr == nil && !l.wroteClose &&
 		(l.state == stateCloseSent || l.state == stateClosing && (l.remoteClosed || l.broken)) {
-		if l.closeSignal == nil {
-			l.closeSignal = make(chan struct{})
-		}
-		signal := l.closeSignal
+		settled := l.closeOut.Wait()
 		l.mu.Unlock()
-		<-signal
+		<-settled
 		l.mu.Lock()
-	}
-}
-
-// signalCloseWritten ends awaitCloseWritten. Call it with mu held.
-func (l *Link) signalCloseWritten() {
-	if l.closeSignal != nil {
-		close(l.closeSignal)
-		l.closeSignal = nil
 	}
 }
 
@@ -263,7 +246,7 @@ const lastWords = time.Second
 func (l *Link) cannotWrite(err error) {
 	l.mu.Lock()
 	l.writeErr = err
-	l.signalCloseWritten()
+	l.closeOut.Ring()
 	l.mu.Unlock()
 	if l.conn.SetReadDeadline(time.Now().Add(lastWords)) != nil {
 		l.conn.Close()
@@ -287,7 +270,7 @@ func (l *Link) cutNow(err error) {
 	l.noteEnd(err)
 	l.state = stateDead
 	l.wakeAll()
-	l.signalCloseWritten()
+	l.closeOut.Ring()
 	l.mu.Unlock()
 	l.conn.Close()
 }
@@ -312,7 +295,7 @@ func (l *Link) teardown(err error) {
 	requests, streams := l.requests, l.streams
 	l.requests, l.streams, l.remote = nil, nil, 0
 	for _, ch := range l.outByID {
-		ch.wake()
+		ch.changed.Ring()
 	}
 	cause := l.end // requests and streams tell of themselves
 	for _, r := range l.asked {

@@ -137,10 +137,7 @@ func (l *Link) handlerStopped() {
 	if l.state == stateDead && !l.held && !l.awaitsRun() { // else what has arrived is still to be handled, by then or in handlerGrace
 		l.cancelHandlers(l.end)
 	}
-	if l.idle != nil {
-		close(l.idle)
-		l.idle = nil
-	}
+	l.idle.Ring()
 }
 
 // Quiesce calls no more handlers, and waits until those that run have returned, or ctx or the link ends. What
@@ -156,10 +153,7 @@ func (l *Link) Quiesce(ctx context.Context) {
 // before. Call it with mu held; it lets go of it while it waits.
 func (l *Link) awaitIdle(stop, end <-chan struct{}) bool {
 	for l.running > 0 {
-		if l.idle == nil {
-			l.idle = make(chan struct{})
-		}
-		idle := l.idle
+		idle := l.idle.Wait()
 		l.mu.Unlock()
 		select {
 		case <-idle:

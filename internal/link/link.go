@@ -10,6 +10,7 @@ import (
 
 	"github.com/pysock/pysock/channel"
 	"github.com/pysock/pysock/internal/flow"
+	"github.com/pysock/pysock/internal/wakeup"
 	"github.com/pysock/pysock/internal/wire"
 )
 
@@ -155,16 +156,16 @@ type Link struct {
 	mu         sync.Mutex
 	sched      sched
 	pace       flow.Pace
-	writing    bool          // somebody is at writing: the writer goroutine, or who does it without waiting (tryWrite)
-	unwritten  unwritten     // owned by who has set writing, and by the writer that it leaves it to
-	writer     func()        // l.write; a go statement that makes it anew allocates
-	relayedOut relayedOut    // owned by who is at writing
-	writeErr   error         // why nothing can be written any more
-	unanswered error         // what ended the connection, when it has
-	room       chan struct{} // closed and replaced when the queue has room again; nil while nobody waits
-	groupRoom  chan struct{} // likewise, for what is foreign
-	progress   uint64        // what to tell with PROGRESS, as read when it became due
-	toldRead   uint64        // what was told last
+	writing    bool        // somebody is at writing: the writer goroutine, or who does it without waiting (tryWrite)
+	unwritten  unwritten   // owned by who has set writing, and by the writer that it leaves it to
+	writer     func()      // l.write; a go statement that makes it anew allocates
+	relayedOut relayedOut  // owned by who is at writing
+	writeErr   error       // why nothing can be written any more
+	unanswered error       // what ended the connection, when it has
+	room       wakeup.Bell // the queue has room again
+	groupRoom  wakeup.Bell // likewise, for what is foreign
+	progress   uint64      // what to tell with PROGRESS, as read when it became due
+	toldRead   uint64      // what was told last
 	pong       uint32
 	pongDue    bool
 
@@ -176,12 +177,12 @@ type Link struct {
 	books        *Books
 	owns         bool // books.out is guarded by mu and this link's
 	closing      wire.Reason
-	remoteClosed bool          // the other side's CLOSE has come
-	broken       bool          // the other side broke the protocol
-	wroteClose   bool          // our CLOSE and the end of our direction have been written
-	readAll      bool          // the reader has read what it will
-	closeSignal  chan struct{} // closed when there is no more to wait for before the connection is closed; nil while nobody waits
-	deadline     *time.Timer   // cuts a close that takes too long
+	remoteClosed bool        // the other side's CLOSE has come
+	broken       bool        // the other side broke the protocol
+	wroteClose   bool        // our CLOSE and the end of our direction have been written
+	readAll      bool        // the reader has read what it will
+	closeOut     wakeup.Bell // our CLOSE has been written, or will not be
+	deadline     *time.Timer // cuts a close that takes too long
 
 	out      [wire.Kinds]map[string]*outChan
 	outByID  []*outChan
@@ -189,7 +190,7 @@ type Link struct {
 	lastReq  uint32
 	grants   []*outRequest // ANSWER-GRANT frames to send
 	answers  []*outRequest // answers that wait for answerPool, first come first served
-	reqFree  chan struct{} // closed and replaced when a request ended; nil while nobody waits
+	reqFree  wakeup.Bell   // a request ended
 
 	in         []*inChan             // by number - 1
 	asked      map[uint32]*inRequest // requests of the other side that have no answer queued
@@ -201,7 +202,7 @@ type Link struct {
 	ahead      *Link         // that link; nil if not held
 	displaced  chan struct{} // closed when a newer link takes this one's place while it is held; nil if it never was
 	running    int           // goroutines that run handlers
-	idle       chan struct{} // closed when running is 0; nil while nobody waits
+	idle       wakeup.Bell   // running is 0
 	muxVersion uint64
 
 	streams    map[uint32]endpoint

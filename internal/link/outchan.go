@@ -6,6 +6,7 @@ import (
 
 	"github.com/pysock/pysock/channel"
 	"github.com/pysock/pysock/internal/flow"
+	"github.com/pysock/pysock/internal/wakeup"
 	"github.com/pysock/pysock/internal/wire"
 	"github.com/pysock/pysock/keys"
 )
@@ -33,23 +34,15 @@ type outChan struct {
 	pushed  uint64        // the part of credit.Sent whose frames are queued or sent
 	skip    uint64        // credit to give back when pushed has come to skipAt
 	skipAt  uint64
-	turn    chan struct{} // closed and replaced when pushed moves; nil while nobody waits for its turn
-	probed  uint64        // the total that was probed last
-	wanted  []uint64      // totals that somebody waits to be taken, ascending
-	changed chan struct{} // closed and replaced when the credit moves; nil while nobody waits
+	turn    wakeup.Bell // pushed has moved: it may be the turn of another
+	probed  uint64      // the total that was probed last
+	wanted  []uint64    // totals that somebody waits to be taken, ascending
+	changed wakeup.Bell // the credit has moved, or never will
 }
 
 // appendControl opens the channel. It is control, so that numbers open in order.
 func (ch *outChan) appendControl(b []byte) []byte {
 	return wire.AppendChannel(b, ch.id, ch.begin, ch.kind, ch.name)
-}
-
-// wake wakes those who wait for the channel's credit to move. Call it with mu held.
-func (ch *outChan) wake() {
-	if ch.changed != nil {
-		close(ch.changed)
-		ch.changed = nil
-	}
 }
 
 func (ch *outChan) isRefused() bool {
@@ -173,17 +166,14 @@ func (l *Link) onCredit(h wire.Header, p []byte) error {
 	l.moved(ch)
 	l.ask(ch)
 	l.probe(ch)
-	ch.wake()
+	ch.changed.Ring()
 	return nil
 }
 
 // awaitTurn waits until all that was reserved before the total is queued. Call it with mu held.
 func (l *Link) awaitTurn(ch *outChan, at uint64) error {
 	for ch.pushed != at {
-		if ch.turn == nil {
-			ch.turn = make(chan struct{})
-		}
-		turn := ch.turn
+		turn := ch.turn.Wait()
 		l.mu.Unlock()
 		select {
 		case <-turn:
@@ -214,10 +204,7 @@ func (l *Link) moved(ch *outChan) {
 		ch.costs.add(ch.skip, 0)
 		ch.skip = 0
 	}
-	if ch.turn != nil {
-		close(ch.turn)
-		ch.turn = nil
-	}
+	ch.turn.Ring()
 }
 
 func (l *Link) onRefuse(h wire.Header, p []byte) error {
@@ -237,6 +224,6 @@ func (l *Link) onRefuse(h wire.Header, p []byte) error {
 	ch.reason = r
 	ch.seen = !ch.plain && !(l.owns && ch.book.pending() > 0) // each request is told by its answer
 	close(ch.refused)
-	ch.wake()
+	ch.changed.Ring()
 	return nil
 }

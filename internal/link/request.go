@@ -93,10 +93,7 @@ func (l *Link) newRequest(ctx context.Context) (*outRequest, error) {
 		if len(l.requests) < maxRequests {
 			break
 		}
-		if l.reqFree == nil {
-			l.reqFree = make(chan struct{})
-		}
-		if err := l.await(ctx, l.reqFree); err != nil {
+		if err := l.await(ctx, l.reqFree.Wait()); err != nil {
 			return nil, l.ungapped(err)
 		}
 	}
@@ -121,10 +118,7 @@ func (l *Link) forgetRequest(r *outRequest) {
 	} else if r.announced > 0 {
 		l.answers = slices.DeleteFunc(l.answers, func(x *outRequest) bool { return x == r })
 	}
-	if l.reqFree != nil {
-		close(l.reqFree)
-		l.reqFree = nil
-	}
+	l.reqFree.Ring()
 }
 
 // cancelRequest tells the other side that nobody waits for the answer any more. It reports false if

@@ -209,10 +209,7 @@ func (l *Link) awaitRoom(ctx context.Context, f *lane, n int) error {
 		if f.foreign {
 			room = &l.groupRoom
 		}
-		if *room == nil {
-			*room = make(chan struct{})
-		}
-		if err := l.await(ctx, *room); err != nil {
+		if err := l.await(ctx, room.Wait()); err != nil {
 			return err
 		}
 	}
@@ -220,13 +217,11 @@ func (l *Link) awaitRoom(ctx context.Context, f *lane, n int) error {
 
 // tellRoom wakes those who wait for room, when there may be some. Call it with mu held.
 func (l *Link) tellRoom() {
-	if l.room != nil && (l.sched.ranEmpty || l.sched.own() < l.sched.most) {
-		close(l.room)
-		l.room = nil
+	if l.sched.ranEmpty || l.sched.own() < l.sched.most {
+		l.room.Ring()
 	}
-	if l.groupRoom != nil && l.sched.foreign < l.sched.most {
-		close(l.groupRoom)
-		l.groupRoom = nil
+	if l.sched.foreign < l.sched.most {
+		l.groupRoom.Ring()
 	}
 	l.sched.ranEmpty = false
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/pysock/pysock/channel"
+	"github.com/pysock/pysock/internal/wakeup"
 	"github.com/pysock/pysock/internal/wire"
 )
 
@@ -31,7 +32,7 @@ type Stream struct {
 	writeErr error // why nothing more can be written
 	sendDone bool  // our direction has ended: END is queued, or RESET due
 	recvDone bool  // the other direction has ended
-	writable chan struct{}
+	writable wakeup.Bell
 	answered chan struct{} // closed when the other side has accepted or rejected; of streams that we opened
 	openErr  error
 	accepted bool
@@ -48,7 +49,7 @@ type Stream struct {
 	consumed uint64
 	window   uint64
 	readErr  error // what Read returns when data is empty
-	readable chan struct{}
+	readable wakeup.Bell
 }
 
 func newStream(l *Link, id uint32) *Stream {
@@ -126,7 +127,7 @@ func (s *Stream) endWrite(err error) {
 	if s.writeErr == nil {
 		s.writeErr = err
 	}
-	s.wakeWriter()
+	s.writable.Ring()
 	if s.sendDone {
 		return
 	}
@@ -167,7 +168,7 @@ func (s *Stream) abandonWrite(r wire.Reason, err error) {
 	if s.writeErr == nil {
 		s.writeErr = err
 	}
-	s.wakeWriter()
+	s.writable.Ring()
 	if s.sendDone && s.lane.q.size == 0 {
 		return // END or RESET has gone, or is as good as gone
 	}

@@ -63,7 +63,7 @@ func (s *Stream) onWindow(allowed uint64) error {
 		return violated("WINDOW went back")
 	}
 	s.allowed = allowed
-	s.wakeWriter()
+	s.writable.Ring()
 	return nil
 }
 
@@ -73,7 +73,7 @@ func (s *Stream) onLost(err error) {
 		s.writeErr = err
 	}
 	s.sendDone, s.recvDone = true, true
-	s.wakeWriter()
+	s.writable.Ring()
 	s.settleOpen(err)
 	s.link.mu.Unlock()
 	s.endReading(err)

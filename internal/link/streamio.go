@@ -65,17 +65,11 @@ func pushData(l *Link, f *lane, id uint32, p []byte) {
 // go of it while it waits.
 func (s *Stream) awaitWritable() {
 	l := s.link
-	if s.writable == nil {
-		s.writable = make(chan struct{})
-	}
-	var room chan struct{}
+	var room <-chan struct{}
 	if s.allowed > s.sent {
-		if l.room == nil {
-			l.room = make(chan struct{})
-		}
-		room = l.room
+		room = l.room.Wait()
 	}
-	writable, expired := s.writable, s.writeDeadline.expired()
+	writable, expired := s.writable.Wait(), s.writeDeadline.expired()
 	l.mu.Unlock()
 	defer l.mu.Lock()
 	select {
@@ -83,14 +77,6 @@ func (s *Stream) awaitWritable() {
 	case <-room:
 	case <-expired:
 	case <-l.ctx.Done():
-	}
-}
-
-// wakeWriter wakes a Write that waits. Call it with link.mu held.
-func (s *Stream) wakeWriter() {
-	if s.writable != nil {
-		close(s.writable)
-		s.writable = nil
 	}
 }
 
@@ -120,10 +106,7 @@ func (s *Stream) Read(p []byte) (int, error) {
 			s.readMu.Unlock()
 			return 0, nil
 		}
-		if s.readable == nil {
-			s.readable = make(chan struct{})
-		}
-		readable, expired := s.readable, s.readDeadline.expired()
+		readable, expired := s.readable.Wait(), s.readDeadline.expired()
 		s.readMu.Unlock()
 		select {
 		case <-readable:
@@ -170,7 +153,7 @@ func (s *Stream) onData(p []byte) error {
 		return nil // closed here; the other side will hear of it
 	}
 	s.data.write(p)
-	s.wakeReader()
+	s.readable.Ring()
 	return nil
 }
 
@@ -181,7 +164,7 @@ func (s *Stream) endReading(err error) {
 	if s.readErr == nil {
 		s.readErr = err
 	}
-	s.wakeReader()
+	s.readable.Ring()
 }
 
 // stopReading drops what has come and lets Read return err.
@@ -192,13 +175,5 @@ func (s *Stream) stopReading(err error) {
 		s.readErr = err
 	}
 	s.data.clear()
-	s.wakeReader()
-}
-
-// wakeReader wakes Reads that wait. Call it with readMu held.
-func (s *Stream) wakeReader() {
-	if s.readable != nil {
-		close(s.readable)
-		s.readable = nil
-	}
+	s.readable.Ring()
 }

@@ -22,6 +22,7 @@ var layers = []layer{
 	{path: "internal/wire", standard: true},
 	{path: "internal/flow", standard: true},
 	{path: "internal/text", standard: true},
+	{path: "internal/wakeup", standard: true},
 	{path: "internal/memnet", standard: true},
 	{path: "internal/policy", standard: true},
 	{path: "internal/stranger"},
@@ -33,9 +34,10 @@ var layers = []layer{
 	{path: "secure", imports: []string{"keys"}},
 	{path: "secure/internal/...", imports: []string{"secure/internal/..."}},
 	{path: "channel", imports: []string{"keys"}},
-	{path: "internal/link", imports: []string{"keys", "channel", "internal/wire", "internal/flow"}},
+	{path: "internal/link", imports: []string{"keys", "channel", "internal/wire", "internal/flow",
+		"internal/wakeup"}},
 
-	{path: "internal/resume", imports: []string{"internal/wire"}},
+	{path: "internal/resume", imports: []string{"internal/wire", "internal/wakeup"}},
 	{path: "internal/durable", imports: []string{"channel", "internal/link", "internal/wire"}},
 	{path: "internal/service", imports: []string{"channel"}},
 

@@ -55,7 +55,7 @@ func (c *Conn) drop() {
 	c.since = time.Now()
 	c.pings.restart()
 	c.timer.Stop()
-	c.wake()
+	c.changed.Ring()
 }
 
 // finish ends the Conn. Call it with mu held.
@@ -107,7 +107,7 @@ func (c *Conn) Close() error {
 		return net.ErrClosed
 	}
 	c.err = net.ErrClosed
-	c.wake()
+	c.changed.Ring()
 	c.start()
 	unwritten := func() bool { return c.out.backlog() || c.out.busy }
 	for until := time.Now().Add(closeGrace); c.lower != nil && c.out.failed == nil && unwritten() && !passed(until); {

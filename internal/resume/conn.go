@@ -4,6 +4,8 @@ import (
 	"net"
 	"sync"
 	"time"
+
+	"github.com/pysock/pysock/internal/wakeup"
 )
 
 // A Conn is a stream in both directions over one connection after another. It is a net.Conn, and
@@ -21,12 +23,12 @@ type Conn struct {
 	plain  []byte     // of a record that Read has begun; owned by the reader
 
 	mu      sync.Mutex
-	err     error         // why calls fail; once set the Conn has ended
-	lower   Lower         // nil while there is none
-	nowait  nonblocking   // lower, if it need not wait; else nil
-	gen     uint64        // of lower; a loss and each new one count
-	changed chan struct{} // closed when what waiting calls look at has changed; nil while none waits
-	local   net.Addr      // of the present or last connection
+	err     error       // why calls fail; once set the Conn has ended
+	lower   Lower       // nil while there is none
+	nowait  nonblocking // lower, if it need not wait; else nil
+	gen     uint64      // of lower; a loss and each new one count
+	changed wakeup.Bell // what waiting calls look at has changed
+	local   net.Addr    // of the present or last connection
 	remote  net.Addr
 	since   time.Time // the present connection is there, or there is none, since then
 	traffic uint64    // bytes that lower has carried
@@ -64,7 +66,7 @@ func New(conn Lower, cfg *Config) *Conn {
 func (c *Conn) use(conn Lower) {
 	c.adopt(conn)
 	c.timer.Reset(c.cfg.Idle)
-	c.wake()
+	c.changed.Ring()
 }
 
 // adopt is use without what a new Conn does not need: its timer begins anyway, and nobody waits.
@@ -88,10 +90,7 @@ func (c *Conn) adopt(conn Lower) {
 // wait gives mu up until something has changed or the time has come; zero is never. Call it with
 // mu held, and look again.
 func (c *Conn) wait(until time.Time) {
-	if c.changed == nil {
-		c.changed = make(chan struct{})
-	}
-	changed := c.changed
+	changed := c.changed.Wait()
 	c.mu.Unlock()
 	defer c.mu.Lock()
 	if until.IsZero() {
@@ -103,14 +102,6 @@ func (c *Conn) wait(until time.Time) {
 	select {
 	case <-changed:
 	case <-timer.C:
-	}
-}
-
-// wake lets waiting calls look again. Call it with mu held.
-func (c *Conn) wake() {
-	if c.changed != nil {
-		close(c.changed)
-		c.changed = nil
 	}
 }
 
@@ -172,7 +163,7 @@ func (c *Conn) SetReadDeadline(t time.Time) error {
 	if c.lower != nil {
 		_ = c.lower.SetReadDeadline(t) // as in use
 	}
-	c.wake()
+	c.changed.Ring()
 	return nil
 }
 
@@ -184,6 +175,6 @@ func (c *Conn) SetWriteDeadline(t time.Time) error {
 		return c.err
 	}
 	c.writeBy = t
-	c.wake()
+	c.changed.Ring()
 	return nil
 }

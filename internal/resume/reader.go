@@ -139,7 +139,7 @@ func (c *Conn) readFailed(err error, moves uint64) error {
 		// No sign of life comes any more, nor is one to be expected.
 		c.in.ended = true
 		c.timer.Stop()
-		c.wake()
+		c.changed.Ring()
 		c.start()
 		return nil
 	case deadline && passed(c.readBy):
@@ -169,7 +169,7 @@ func (c *Conn) arrived(b []byte) ([]byte, error) {
 	c.in.heard = now
 	if c.in.awaited {
 		c.in.awaited = false
-		c.wake()
+		c.changed.Ring()
 	}
 	c.traffic += uint64(len(b))
 	if h.has(flagAck) {
@@ -182,7 +182,7 @@ func (c *Conn) arrived(b []byte) ([]byte, error) {
 		if c.pings.answered(h.pong, now) {
 			c.out.window.prove(c.pings.at)
 		}
-		c.wake() // for a write that has asked, to ask again
+		c.changed.Ring() // for a write that has asked, to ask again
 	}
 	if c.in.skip > 0 && len(stream) > 0 {
 		n := min(c.in.skip, uint64(len(stream)))

@@ -49,7 +49,7 @@ func (c *Conn) acknowledged(position uint64) {
 		c.out.acked = position
 		c.out.window.prove(position)
 		c.out.release()
-		c.wake()
+		c.changed.Ring()
 	}
 }
 
@@ -182,7 +182,7 @@ func (c *Conn) CloseWrite() error {
 		return c.err
 	}
 	c.out.closed = true
-	c.wake()
+	c.changed.Ring()
 	if c.free() && !c.out.backlog() && !c.ackDue() {
 		c.out.ended = true
 		c.write(Lower.CloseWrite)
@@ -245,7 +245,7 @@ func (c *Conn) write(do func(Lower) error) {
 			c.writeFailed(err)
 		}
 	}
-	c.wake()
+	c.changed.Ring()
 }
 
 // lastWords is how long the reader may go on when nothing can be written any more: why the other
