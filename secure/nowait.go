@@ -8,9 +8,9 @@ import "net"
 func (c *Conn) CanTry() bool { return c.out.raw != nil }
 
 // TryWriteRecord is WriteRecord that does not wait for the other side: what of the record the
-// socket does not take at once is kept, and rest says so. It is written before anything else, and
-// by Flush, which must be called then: without another call it would stay. Where CanTry is false,
-// while there is a rest, and while another call writes, TryWriteRecord waits as WriteRecord does.
+// socket does not take at once is kept, and rest says so. The next write writes it first, and so
+// does Flush, which must be called then: nothing else writes it. Where CanTry is false, while there
+// is a rest, and while another call writes, TryWriteRecord waits as WriteRecord does.
 func (c *Conn) TryWriteRecord(b []byte) (rest bool, err error) {
 	if cap(b)-len(b) < TailRoom {
 		return false, errRecord

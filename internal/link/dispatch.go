@@ -5,6 +5,19 @@ import (
 	"github.com/pysock/pysock/internal/wire"
 )
 
+// The stations of a message that arrives, and what guards it there:
+//
+//	inChan.part     while more of its frames are to come         Link.bodies
+//	inChan.pack     small, with others of the same read, if its  Link.bodies
+//	                channel has a handler
+//	inChan.queue    until its channel's goroutine is free        Link.mu
+//	inChan.batch    taken from queue, which the goroutine then   batch.mu; the pack that it is at is the
+//	                goes through; spare is the emptied slice     goroutine's alone (batch.pack)
+//	handler         counted as taken when its turn comes         inChan.taken, which is atomic
+//
+// Of a channel without a handler it goes from part to Link.pulled instead, which Link.mu guards, until Receive takes
+// it, or a handler comes and sweep has it go to queue.
+
 // Run lets messages go to their handlers from now on, those first that have been held. A channel
 // that has no handler is refused, unless Receive was called, which then gets it.
 func (l *Link) Run() {

@@ -16,7 +16,7 @@
 // # Locks
 //
 // Link.mu guards all of a link's state but what only its reader touches; nothing is written to the
-// connection and nobody's code is called under it, but for Relay's closed. The mu of Books is above
+// connection, and nobody's code is called under it but Here and There of RelayEvents. The mu of Books is above
 // that of the link that owns them. The locks of two links are never held together: what one link's
 // reader or writer has to tell another (relay.go) it tells without its own lock. Below Link.mu
 // come, each on its own, a request's mu, a stream's readMu, a deadline's mu and a batch's mu; above
