@@ -44,7 +44,7 @@ func (s *Server) watch(sess *Session) {
 		return
 	case sess.ending || s.draining:
 		// Nobody is let in to go on with it.
-		s.discard(sess, &channel.Error{Code: channel.CodeShutdown})
+		s.discard(sess, channel.CodeShutdown)
 		return
 	case !present || sess.handovers > 0 || sess.place != nil:
 		return // it is closing, which takes a few seconds at most; or somebody else watches
@@ -90,5 +90,5 @@ func (s *Server) expire(sess *Session) {
 		sess.timer.Reset(left) // it was back, and is away again
 		return
 	}
-	s.end(sess, channel.CodeTimeout, "the client was away for too long")
+	s.lose(sess, &channel.Error{Code: channel.CodeTimeout, Text: "the client was away for too long"})
 }

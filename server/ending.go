@@ -15,29 +15,37 @@ func (s *Server) end(sess *Session, code channel.Code, text string) {
 	if sess.ending || s.cutting { // else it is being cut
 		return
 	}
-	sess.ending = true
 	reason := &channel.Error{Code: code, Text: text}
-	sess.reason = reason
-	s.bury(sess, reason)
+	s.beginEnd(sess, reason)
 	if sess.isAway() {
 		s.cutFor(sess, reason) // nobody is there to be told, and who comes back from now on is not let in
 	} else {
 		s.ending.Go(func() { sess.link.Kick(code, text) })
 	}
-	s.notAway(sess)
 }
 
 // discard is end for a session that its own client has left behind: it is not told. Call it with mu held.
-func (s *Server) discard(sess *Session, why error) {
-	sess.ending = true
-	if code, ok := why.(channel.Code); ok {
-		sess.reason = &channel.Error{Code: code}
-		s.bury(sess, sess.reason)
-	} else {
-		s.bury(sess, nil)
-	}
-	s.notAway(sess)
+func (s *Server) discard(sess *Session, code channel.Code) {
+	reason := &channel.Error{Code: code}
+	s.beginEnd(sess, reason)
+	s.cutFor(sess, reason)
+}
+
+// lose ends a session that is lost, and not by a decision of this side. Call it with mu held.
+func (s *Server) lose(sess *Session, why error) {
+	s.beginEnd(sess, nil)
 	s.cutFor(sess, why)
+}
+
+// beginEnd is what all ends that begin here have in common; reason is nil if it is not this side
+// that decides on it. What was decided before stays. Call it with mu held.
+func (s *Server) beginEnd(sess *Session, reason *channel.Error) {
+	if !sess.ending && sess.link.Context().Err() == nil {
+		sess.reason = reason
+	}
+	sess.ending = true
+	s.bury(sess, reason)
+	s.notAway(sess)
 }
 
 // cutFor cuts a session without a word, and its handlers' ctx; why is for those who send to it
@@ -55,19 +63,29 @@ func (s *Server) closing(sess *Session, code channel.Code, text string) {
 	defer s.mu.Unlock()
 	if sess.farewell == nil && sess.link.Context().Err() == nil {
 		sess.farewell = &channel.Error{Code: code, Text: text}
-		sess.reason = sess.farewell
+		if !sess.ending {
+			sess.reason = sess.farewell
+		}
 	}
 }
 
-// endOf is why a session has ended, for the application: what this side has said, if it was this side.
+// endOf is why a session has ended, for the application: what this side has said, if it was this
+// side. A session that is ended here without its client is lost, to its link.
 func (s *Server) endOf(sess *Session) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	err := context.Cause(sess.Context())
-	if errors.Is(err, channel.ErrClosed) && sess.reason != nil {
-		return sess.reason
+	var lost *channel.LostError
+	if sess.reason == nil || !errors.Is(err, channel.ErrClosed) && !(sess.ending && errors.As(err, &lost)) {
+		return err
 	}
-	return err
+	var gap *channel.GapError
+	if errors.As(err, &gap) {
+		told := *gap
+		told.Err = sess.reason
+		return &told
+	}
+	return sess.reason
 }
 
 // A grave is a session that has ended, and why its client is not let in again by its token.

@@ -81,7 +81,7 @@ func (s *Server) begin(h *handshake, pending *secure.Pending, hello *wire.Hello)
 	case err != nil:
 		// What was never welcomed is not come back to.
 		s.mu.Lock()
-		s.discard(sess, err)
+		s.lose(sess, err)
 		s.mu.Unlock()
 	}
 }

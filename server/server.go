@@ -102,12 +102,14 @@ type Server struct {
 	OnJoin func(s *Session)
 
 	// OnLeave is called when a session has ended and its last handler has returned; reason is the
-	// cause of its Context or, if this side has ended it, an *channel.Error with the code and the
-	// text: CodeReplaced, CodeKicked, CodeRevoked, CodeLimit for one that was too slow,
-	// CodeShutdown, or those of CloseWithReason. The cause may be a *channel.GapError, with what
-	// ended the session in it for errors.Is and errors.As: then the client is not known to have
-	// taken all that it was sent. It is the last that is called of the session. A newer session of
-	// the same key may have joined before.
+	// cause of its Context or, if this side has decided to end it, also while its client was away,
+	// an *channel.Error with the code and the text: CodeReplaced, CodeRevoked, CodeLimit for one
+	// that was too slow or made room, CodeShutdown, or those of CloseWithReason, such as
+	// CodeKicked. Either may be in a *channel.GapError, with what ended the session in it for
+	// errors.Is and errors.As: then the client is not known to have taken all that it was sent. A
+	// client that has been away for too long is lost: a *channel.LostError, with CodeTimeout.
+	// OnLeave is the last that is called of the session. A newer session of the same key may have
+	// joined before.
 	OnLeave func(s *Session, reason error)
 
 	// OnAway is called when a session's client has lost its connection and may come back, and when
