@@ -63,21 +63,21 @@ func (s *Server) begin(h *handshake, pending *secure.Pending, hello *wire.Hello)
 		// Last of all, so that who is refused takes no name. Who goes away now keeps it: that
 		// cannot be told from a visit.
 		if err := s.names.Claim(peer.Name, peer.Key, time.Now()); err != nil {
-			s.abandon(sess)
+			s.abandonJoin(sess)
 			s.refuse(h.ctx, pending, err)
 			return
 		}
 	}
 	welcome, err := s.welcome(sess).Append(nil)
 	if err != nil {
-		s.abandon(sess)
+		s.abandonJoin(sess)
 		s.refuse(h.ctx, pending, err)
 		return
 	}
 	_, err = pending.WelcomeWith(h.ctx, welcome, func(c *secure.Conn) { sess.begin(c, hello.MaxMessage) })
 	switch {
 	case err != nil && sess.link == nil:
-		s.abandon(sess)
+		s.abandonJoin(sess)
 	case err != nil:
 		// What was never welcomed is not come back to.
 		s.mu.Lock()

@@ -64,16 +64,18 @@ func (s *Server) enroll(sess *Session, name string) {
 	g.add(sess)
 }
 
-// expel takes a session out of a group, or with nil of all. A group without members is forgotten. Call it with mu held.
-func (s *Server) expel(sess *Session, from *group) {
+// removeFrom takes a session out of a group. One without members is forgotten. Call it with mu held.
+func (s *Server) removeFrom(g *group, sess *Session) {
+	g.remove(sess)
+	if len(g.members) == 0 && g != &s.everybody {
+		delete(s.groups, g.name)
+	}
+}
+
+// removeFromAll takes a session out of all its groups. Call it with mu held.
+func (s *Server) removeFromAll(sess *Session) {
 	for _, m := range slices.Clone(sess.member) {
-		if from != nil && m.group != from {
-			continue
-		}
-		m.group.remove(sess)
-		if len(m.group.members) == 0 && m.group != &s.everybody {
-			delete(s.groups, m.group.name)
-		}
+		s.removeFrom(m.group, sess)
 	}
 }
 
@@ -159,8 +161,8 @@ func (s *Session) leaveGroup(name string) (now service.Self, err error) {
 	}
 	p.Groups = slices.Delete(slices.Clone(p.Groups), at, at+1)
 	s.become(&p)
-	if !s.isTransient {
-		srv.expel(s, srv.groups[name])
+	if g := srv.groups[name]; g != nil && !s.isTransient {
+		srv.removeFrom(g, s)
 	}
 	srv.presence.changed(s)
 	return s.self(), nil

@@ -22,7 +22,7 @@ func TestGroupModel(t *testing.T) {
 		in := model[name][sess]
 		switch {
 		case r.IntN(20) == 0:
-			s.expel(sess, nil)
+			s.removeFromAll(sess)
 			for name, members := range model {
 				if delete(members, sess); len(members) == 0 {
 					delete(model, name)
@@ -30,7 +30,7 @@ func TestGroupModel(t *testing.T) {
 			}
 			require.Empty(t, sess.member)
 		case in && step/100%2 == 1:
-			s.expel(sess, s.groups[name])
+			s.removeFrom(s.groups[name], sess)
 			if delete(model[name], sess); len(model[name]) == 0 {
 				delete(model, name)
 			}

@@ -145,7 +145,7 @@ func (l Limits) Memory() int64 {
 		sendMemory +
 		l.ResumeBuffer +
 		2*link.BooksMemory +
-		graveMemory +
+		endReasonMemory +
 		servicesMemory + l.MaxMessage +
 		bufferMemory
 	return 2*int64(l.MaxHandshakes)*handshakeMemory + int64(l.MaxSessions)*int64(session)

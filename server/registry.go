@@ -1,9 +1,6 @@
 package server
 
 import (
-	"slices"
-	"time"
-
 	"github.com/pysock/pysock/channel"
 	"github.com/pysock/pysock/keys"
 	"github.com/pysock/pysock/secure"
@@ -27,13 +24,13 @@ func (s *Server) join(sess *Session, h *handshake) error {
 	s.coming[sess.fold]++
 	s.countTransient(sess)
 	if victim != nil && !s.makeRoom(h.ctx, victim, why) {
-		s.leaveJoining(sess)
+		s.unjoin(sess)
 		return err
 	}
 	if victim != nil {
 		// Of what has changed meanwhile, the number of sessions is no concern: this one's place was kept.
 		if room, err := s.mayJoin(sess, h); err != nil && room == noRoom {
-			s.leaveJoining(sess)
+			s.unjoin(sess)
 			return err
 		}
 	}
@@ -42,23 +39,23 @@ func (s *Server) join(sess *Session, h *handshake) error {
 	return nil
 }
 
-// leaveJoining gives the room of a session back that does not enter. Call it with mu held.
-func (s *Server) leaveJoining(sess *Session) {
-	s.joined(sess)
+// unjoin gives the room of a session back that does not enter. Call it with mu held.
+func (s *Server) unjoin(sess *Session) {
+	s.notJoining(sess)
 	s.releaseTransient(sess)
 	s.notify()
 }
 
-// abandon gives the room of a session back that was not welcomed.
-func (s *Server) abandon(sess *Session) {
+// abandonJoin gives the room of a session back that was not welcomed.
+func (s *Server) abandonJoin(sess *Session) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.unattend(sess)
-	s.leaveJoining(sess)
+	s.unjoin(sess)
 }
 
-// joined counts a session out that was about to be welcomed. Call it with mu held.
-func (s *Server) joined(sess *Session) {
+// notJoining counts a session out that was about to be welcomed. Call it with mu held.
+func (s *Server) notJoining(sess *Session) {
 	s.joining--
 	if s.coming[sess.fold]--; s.coming[sess.fold] == 0 {
 		delete(s.coming, sess.fold)
@@ -88,7 +85,7 @@ func (s *Server) enterSession(sess *Session, conn *secure.Conn, peerMax uint32) 
 	defer s.mu.Unlock()
 	newest := s.succeed(sess)
 	sess.makeLink(conn, peerMax, newest)
-	s.joined(sess)
+	s.notJoining(sess)
 	s.open[sess] = struct{}{}
 	s.connected++
 	if !sess.isTransient {
@@ -144,7 +141,7 @@ func (s *Server) unlist(sess *Session) {
 	if s.byName[sess.own] == sess {
 		delete(s.byName, sess.own)
 	}
-	s.expel(sess, nil)
+	s.removeFromAll(sess)
 	s.presence.gone(sess)
 }
 
@@ -158,60 +155,6 @@ func (s *Server) cutLingering(key keys.PublicKey) {
 			s.discard(sess, channel.CodeReplaced)
 		}
 	}
-}
-
-// leave forgets a session that has begun to end.
-func (s *Server) leave(sess *Session) {
-	if s.forget(sess) {
-		// A long session counts as a visit when it ends, too.
-		s.names.visited(sess.own, sess.key, sess.since, time.Now())
-	}
-}
-
-// forget makes a session one that cannot be found any more. It reports whether its name is one of the book's.
-func (s *Server) forget(sess *Session) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.notAway(sess)
-	if _, ok := s.sessions[sess]; !ok {
-		return false
-	}
-	delete(s.sessions, sess)
-	s.unlist(sess)
-	_, listed := s.admission.byKey[sess.key]
-	return !listed
-}
-
-// disconnected notes that a session's link has ended, and so its connection. Its handlers may still run.
-func (s *Server) disconnected(sess *Session) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.bury(sess, sess.farewell)
-	s.notAway(sess)
-	s.connected--
-	s.notify()
-}
-
-// ended counts a session out that holds nothing any more.
-func (s *Server) ended(sess *Session) {
-	key := sess.key
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.open, sess)
-	if sess.yields {
-		s.yielding--
-	} else {
-		s.releaseTransient(sess)
-	}
-	s.unattend(sess)
-	if !sess.isTransient {
-		rest := slices.DeleteFunc(s.lasting[key], func(other *Session) bool { return other == sess })
-		if s.lasting[key] = rest; len(rest) == 0 {
-			delete(s.lasting, key)
-		}
-	}
-	close(sess.over)
-	s.notify()
 }
 
 // notify wakes those who wait for sessions and handshakes to end. Call it with mu held.

@@ -42,7 +42,7 @@ func TestEntersTooLate(t *testing.T) {
 			srv.handshakes.add(h)
 			err := srv.join(newer, h)
 			srv.handshakes.done(h)
-			context.AfterFunc(srv.ctx, func() { srv.abandon(newer) })
+			context.AfterFunc(srv.ctx, func() { srv.abandonJoin(newer) })
 			return err
 		},
 	} {

@@ -96,16 +96,16 @@ func (s *Server) claimed(h *handshake, key keys.PublicKey, hash [resume.HashSize
 	sess, holds := s.byID[token.Session], error(nil)
 	if sess != nil {
 		if holds = sess.conn.Holds(token.Position); holds != nil && !errors.Is(holds, resume.ErrPosition) {
-			s.bury(sess, sess.farewell) // it has ended just now
+			s.forbidResume(sess, sess.farewell) // it has ended just now
 			sess = nil
 		}
 	}
 	if sess == nil {
-		why, owner, buried := s.graves.get(token.Session, time.Now())
+		why, owner, known := s.endReasons.get(token.Session, time.Now())
 		switch {
-		case buried && owner == key:
+		case known && owner == key:
 			return nil, &why
-		case !buried && token.Anew:
+		case !known && token.Anew:
 			return nil, errAnew
 		}
 		return nil, noSession

@@ -180,7 +180,7 @@ type Server struct {
 	ctx      context.Context // ends when no more handshakes may go on
 	cancel   context.CancelFunc
 
-	ending sync.WaitGroup // goroutines that end sessions; none is added once cutting is set and handshakes have ended
+	enders sync.WaitGroup // goroutines that end sessions; none is added once cutting is set and handshakes have ended
 
 	mu         sync.Mutex
 	admission  admission
@@ -188,26 +188,26 @@ type Server struct {
 	accepting  map[net.Listener]struct{}
 	handshakes handshakes
 	patience   patience
-	cutting    bool                           // all sessions are being cut
-	open       map[*Session]struct{}          // all that hold memory or run handlers
-	connected  int                            // of these, those whose connection has not ended
-	sessions   map[*Session]struct{}          // of these, those whose end has not begun
-	byName     map[string]*Session            // those that can be addressed, by the name that they came with and by that which they have now
-	runNames   map[string]*Session            // those of them that have taken a name at run time, by its fold
-	coming     map[string]int                 // how many sessions are joining, by the fold of their names
-	everybody  group                          // those that can be addressed
-	groups     map[string]*group              // those that have members among them
-	transient  map[keys.PublicKey]int         // how many of a key are open or joining
-	lasting    map[keys.PublicKey][]*Session  // those that are open and not transient, the newest last
-	byID       map[[wire.IDSize]byte]*Session // those that can be resumed
-	away       list.List                      // of *Session: those of these that are away, the longest first
-	graves     *shelf[[wire.IDSize]byte, grave]
-	attended   map[instanceOf]*sequences       // those that a session uses
-	shelved    *shelf[instanceOf, *link.Books] // those that none uses, and may go on
-	renewals   *time.Timer                     // looks for connections that are too old; nil before there was a session that can be resumed
-	joining    int                             // sessions that are being welcomed, or wait until there is room
-	yielding   int                             // sessions of open whose place one of those has
-	changed    chan struct{}                   // closed and replaced when a session or a handshake ended; nil while nobody waits
+	cutting    bool                                 // all sessions are being cut
+	open       map[*Session]struct{}                // all that hold memory or run handlers
+	connected  int                                  // of these, those whose connection has not ended
+	sessions   map[*Session]struct{}                // of these, those whose end has not begun
+	byName     map[string]*Session                  // those that can be addressed, by the name that they came with and by that which they have now
+	runNames   map[string]*Session                  // those of them that have taken a name at run time, by its fold
+	coming     map[string]int                       // how many sessions are joining, by the fold of their names
+	everybody  group                                // those that can be addressed
+	groups     map[string]*group                    // those that have members among them
+	transient  map[keys.PublicKey]int               // how many of a key are open or joining
+	lasting    map[keys.PublicKey][]*Session        // those that are open and not transient, the newest last
+	byID       map[[wire.IDSize]byte]*Session       // those that can be resumed
+	away       list.List                            // of *Session: those of these that are away, the longest first
+	endReasons *shelf[[wire.IDSize]byte, endReason] // of those that could be resumed and have ended
+	attended   map[instanceOf]*sequences            // those that a session uses
+	shelved    *shelf[instanceOf, *link.Books]      // those that none uses, and may go on
+	renewals   *time.Timer                          // looks for connections that are too old; nil before there was a session that can be resumed
+	joining    int                                  // sessions that are being welcomed, or wait until there is room
+	yielding   int                                  // sessions of open whose place one of those has
+	changed    chan struct{}                        // closed and replaced when a session or a handshake ended; nil while nobody waits
 }
 
 // start makes the server ready, once.
@@ -250,7 +250,7 @@ func (s *Server) start() error {
 		s.byName = make(map[string]*Session)
 		s.byID = make(map[[wire.IDSize]byte]*Session)
 		s.attended = make(map[instanceOf]*sequences)
-		s.graves = newShelf[[wire.IDSize]byte, grave](s.grace, s.limits.MaxSessions, s.limits.MaxTransient)
+		s.endReasons = newShelf[[wire.IDSize]byte, endReason](s.grace, s.limits.MaxSessions, s.limits.MaxTransient)
 		s.shelved = newShelf[instanceOf, *link.Books](s.grace, s.limits.MaxSessions, s.limits.MaxTransient)
 		s.transient = make(map[keys.PublicKey]int)
 		s.lasting = make(map[keys.PublicKey][]*Session)

@@ -67,9 +67,9 @@ type Session struct {
 	place     *list.Element  // among those that are away and may come back
 	timer     *time.Timer    // ends the session when grace is over; nil before it was away
 	farewell  *channel.Error // what the client is to be told if it comes back after the application has closed the session
-	reason    *channel.Error // why this side ends it; nil if it does not
-	ending    bool           // the server ends it, and has said so to those who ask for it
-	cut       bool           // without a word
+	reason    *channel.Error // why this side ends it, see endOf; nil if it does not
+	ending    bool           // the server ends it: see ending.go
+	cut       bool           // its link is cut, without a word
 	yields    bool           // its place is promised to another, and it is not counted any more
 	runFold   string         // foldName of the name that it has taken at run time; empty for none
 	member    []membership   // of the groups that it is found in
@@ -93,10 +93,10 @@ func (s *Session) begin(conn *secure.Conn, peerMax uint32) {
 	}
 	code := srv.enterSession(s, conn, peerMax)
 	context.AfterFunc(s.link.Context(), func() {
-		defer srv.ended(s)
-		srv.leave(s)
+		defer srv.toOver(s)
+		srv.toLeft(s)
 		<-s.link.Done() // a few seconds at most
-		srv.disconnected(s)
+		srv.toDisconnected(s)
 		<-s.ran
 		s.link.Wait() // as long as handlers take
 		s.told.wait()
@@ -249,7 +249,7 @@ func (s *Session) Close() error { return s.CloseWithReason(channel.CodeClosed, "
 // the client is served as before; what is left then, and all of it with other codes, is lost, with
 // a *channel.LostError.
 func (s *Session) CloseWithReason(code channel.Code, text string) error {
-	s.server.closing(s, code, text)
+	s.server.noteClose(s, code, text)
 	wait := time.Duration(0) // who is kicked is not to be served meanwhile
 	if code == channel.CodeClosed || code == channel.CodeShutdown {
 		wait = wire.CloseTimeout

@@ -38,7 +38,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 				return // finish ends it
 			}
 			sess.announce(s.returnOneOf(len(all)))
-			s.closing(sess, channel.CodeShutdown, "")
+			s.noteClose(sess, channel.CodeShutdown, "")
 			sess.deliverRest(ctx, wire.CloseTimeout)
 			_ = sess.link.Close(channel.CodeShutdown, "") // what it could not deliver, the client will miss and see why
 		})
@@ -126,9 +126,9 @@ func (s *Server) awaitHandlers(ctx context.Context) error {
 // lastWords is how long clients may take to hear that the server goes down at once.
 const lastWords = time.Second
 
-// farewell tells the clients that are left that the server goes down, and when to come back, and
+// sayShutdown tells the clients that are left that the server goes down, and when to come back, and
 // waits until their connections have ended with that, but no longer than lastWords.
-func (s *Server) farewell() {
+func (s *Server) sayShutdown() {
 	s.mu.Lock()
 	var left []*Session
 	for sess := range s.open {
@@ -139,7 +139,7 @@ func (s *Server) farewell() {
 	s.mu.Unlock()
 	for _, sess := range left {
 		sess.announce(s.returnOneOf(len(left)))
-		s.closing(sess, channel.CodeShutdown, "")
+		s.noteClose(sess, channel.CodeShutdown, "")
 		sess.link.Kick(channel.CodeShutdown, "")
 	}
 	timer := time.NewTimer(lastWords)
@@ -161,13 +161,13 @@ func (s *Server) farewell() {
 
 // finish ends what is left, and waits for connections and handshakes to end.
 func (s *Server) finish() {
-	s.farewell()
+	s.sayShutdown()
 	s.cancel() // not before: it would cut also who has its welcome already and has not left the handshake's hands
 	s.mu.Lock()
 	s.cutting = true
 	for {
 		for sess := range s.open {
-			s.cutFor(sess, channel.ErrClosed)
+			s.cutLink(sess, channel.ErrClosed)
 		}
 		if s.connected == 0 && s.joining == 0 && s.handshakes.running == 0 {
 			break
@@ -181,7 +181,7 @@ func (s *Server) finish() {
 		s.renewals.Stop()
 	}
 	s.mu.Unlock()
-	s.ending.Wait()
+	s.enders.Wait()
 	s.listeners.CloseAll()
 }
 
