@@ -9,8 +9,8 @@ import (
 	"github.com/pysock/pysock/channel"
 )
 
-// A session goes through these states, each of which begins under Server.mu, as what is freed then
-// is. All but pipes: they end with the link.
+// A session goes through these states. Each begins under Server.mu, and what it frees is freed there;
+// only pipes are not, which end with the link.
 //
 //	state         begins with           what becomes of it then
 //	joining       join                  has a place among MaxSessions, its books, and nobody may take its name;

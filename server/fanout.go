@@ -239,15 +239,3 @@ func (s *Server) deliver(ctx context.Context, to []*Session, d *delivery) channe
 	}
 	return report
 }
-
-// tooSlow ends a session that holds others up.
-func (s *Server) tooSlow(sess *Session) {
-	sess.lags.slow.Store(true) // before others see that something has left the queue, or that it ends
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if !sess.ending {
-		s.counters.slow.Add(1)
-	}
-	s.end(sess, errTooSlow.Code, errTooSlow.Text)
-	s.unlist(sess) // the next message does not find it
-}

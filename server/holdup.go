@@ -12,7 +12,7 @@ import (
 // shows Server.SlowTimeout the session has had its share, until nothing has waited for it for as
 // long: who takes a little now and then must not hold them up again and again. It is at zero once
 // more when the client has come back over another connection, but only once until then, for the
-// same reason. lags.mu guards it.
+// same reason. overflow.mu guards it.
 type holdup struct {
 	waiting map[*waiter]int // who waits for room, and as what of theirs
 	since   time.Time       // the clock runs since then, if anybody waits
@@ -33,8 +33,8 @@ func (h *holdup) wake() {
 }
 
 // patience is how long one may yet wait for room, 0 or less if no more. Call it with mu held.
-func (s *Session) patience(g *lags) time.Duration {
-	h, now := &g.hold, time.Now()
+func (s *Session) patience(o *overflow) time.Duration {
+	h, now := &o.hold, time.Now()
 	if len(h.waiting) == 0 && h.spent == 0 {
 		return s.server.slowTimeout()
 	}
@@ -51,14 +51,14 @@ func (s *Session) patience(g *lags) time.Duration {
 }
 
 // enter begins to wait for room, if one may: a session whose client is away has had its share.
-func (s *Session) enter(g *lags, w *waiter, i int) bool {
+func (s *Session) enter(o *overflow, w *waiter, i int) bool {
 	if s.isAway() {
 		return false
 	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	h := &g.hold
-	left := s.patience(g)
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	h := &o.hold
+	left := s.patience(o)
 	if left <= 0 {
 		return false
 	}
@@ -68,7 +68,7 @@ func (s *Session) enter(g *lags, w *waiter, i int) bool {
 			h.began = h.since
 		}
 		if h.timer == nil {
-			h.timer = time.AfterFunc(left, func() { s.heldUp(g) })
+			h.timer = time.AfterFunc(left, func() { s.heldUp(o) })
 		} else {
 			h.timer.Reset(left)
 		}
@@ -81,10 +81,10 @@ func (s *Session) enter(g *lags, w *waiter, i int) bool {
 }
 
 // leave ends what enter began.
-func (g *lags) leave(w *waiter) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	h := &g.hold
+func (o *overflow) leave(w *waiter) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	h := &o.hold
 	if delete(h.waiting, w); len(h.waiting) == 0 {
 		h.spent += time.Since(h.since)
 		h.timer.Stop()
@@ -93,39 +93,39 @@ func (g *lags) leave(w *waiter) {
 }
 
 // heldUp is called by the timer.
-func (s *Session) heldUp(g *lags) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if len(g.hold.waiting) == 0 {
+func (s *Session) heldUp(o *overflow) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if len(o.hold.waiting) == 0 {
 		return
 	}
-	if left := s.patience(g); left > 0 {
-		g.hold.timer.Reset(left)
+	if left := s.patience(o); left > 0 {
+		o.hold.timer.Reset(left)
 		return
 	}
-	g.hold.wake()
+	o.hold.wake()
 }
 
 // awaited offers a message again to a session that had no room for it. errNoRoom says to wait on.
-func (s *Session) awaited(g *lags, d *delivery) error {
+func (s *Session) awaited(o *overflow, d *delivery) error {
 	err := s.offer(d)
 	if !errors.Is(err, errNoRoom) {
 		return err
 	}
-	g.mu.Lock()
-	left := s.patience(g)
-	g.mu.Unlock()
+	o.mu.Lock()
+	left := s.patience(o)
+	o.mu.Unlock()
 	if left > 0 {
 		return err
 	}
-	return s.giveUp(g, d)
+	return s.giveUp(o, d)
 }
 
 // giveUp is what becomes of a message that is not waited for any more: the session is ended if the
 // server's application sends it. What other clients send is left out.
-func (s *Session) giveUp(g *lags, d *delivery) error {
+func (s *Session) giveUp(o *overflow, d *delivery) error {
 	if d.group != nil {
-		return s.leaveOut(g, d)
+		return s.leaveOut(o, d)
 	}
 	s.server.tooSlow(s)
 	return errTooSlow
@@ -176,9 +176,9 @@ func (s *Server) deliverSlowly(ctx context.Context, slow []*Session, d *delivery
 	errs := make([]error, len(slow))
 	w, left := newWaiter(len(slow)), 0
 	for i, sess := range slow {
-		g := sess.lagsOf(d)
-		if !sess.enter(g, w, i) {
-			errs[i] = sess.giveUp(g, d)
+		o := sess.overflowOf(d)
+		if !sess.enter(o, w, i) {
+			errs[i] = sess.giveUp(o, d)
 			continue
 		}
 		errs[i] = errNoRoom
@@ -187,7 +187,7 @@ func (s *Server) deliverSlowly(ctx context.Context, slow []*Session, d *delivery
 	}
 	done := func(i int, err error) {
 		errs[i] = err
-		slow[i].lagsOf(d).leave(w)
+		slow[i].overflowOf(d).leave(w)
 		left--
 	}
 	for left > 0 {
@@ -205,7 +205,7 @@ func (s *Server) deliverSlowly(ctx context.Context, slow []*Session, d *delivery
 			if errs[i] != errNoRoom {
 				continue // it was woken once more
 			}
-			if err := slow[i].awaited(slow[i].lagsOf(d), d); !errors.Is(err, errNoRoom) {
+			if err := slow[i].awaited(slow[i].overflowOf(d), d); !errors.Is(err, errNoRoom) {
 				done(i, err)
 			}
 		}

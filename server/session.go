@@ -44,9 +44,11 @@ type Session struct {
 	dropped     atomic.Uint64
 	slots       slots // of what the services do for it
 	told        told  // of what the client is told about itself
-	lags        lags  // what the application sent to many
-	mail        lags  // what other clients sent to groups
 	openers     openers
+	fromServer  overflow    // what the application sent to many
+	fromClients overflow    // what other clients sent to groups
+	slow        atomic.Bool // it has not taken what waits in fromServer in time, and its session is being ended
+	unhandled   error       // by the client, of a message that waited in fromServer, whose mu guards it: the next Flush tells
 
 	// What follows is set before the session can be found.
 	link      *link.Link
@@ -100,8 +102,8 @@ func (s *Session) begin(conn *secure.Conn, peerMax uint32) {
 		<-s.ran
 		s.link.Wait() // as long as handlers take
 		s.told.wait()
-		s.lags.close()
-		s.mail.close()
+		s.fromServer.close()
+		s.fromClients.close()
 		if code == 0 {
 			srv.tellLeft(s)
 		}
@@ -182,7 +184,7 @@ func (s *Session) RoundTrip() time.Duration {
 
 // Send sends body to the client on a channel; see channel.Conn.
 func (s *Session) Send(ctx context.Context, name string, body []byte) error {
-	if err := s.after(ctx, name); err != nil {
+	if err := s.awaitEarlier(ctx, name); err != nil {
 		return err
 	}
 	return s.link.Send(ctx, name, channel.Raw, body)
@@ -190,7 +192,7 @@ func (s *Session) Send(ctx context.Context, name string, body []byte) error {
 
 // SendAcked sends body and waits until the client's application has taken it; see channel.Conn.
 func (s *Session) SendAcked(ctx context.Context, name string, body []byte) error {
-	if err := s.after(ctx, name); err != nil {
+	if err := s.awaitEarlier(ctx, name); err != nil {
 		return err
 	}
 	return s.link.SendAcked(ctx, name, channel.Raw, body)
@@ -198,7 +200,7 @@ func (s *Session) SendAcked(ctx context.Context, name string, body []byte) error
 
 // SendMessage sends a message to the client; see channel.Conn.
 func (s *Session) SendMessage(ctx context.Context, m *channel.Message) error {
-	if err := s.after(ctx, m.Channel); err != nil {
+	if err := s.awaitEarlier(ctx, m.Channel); err != nil {
 		return err
 	}
 	return s.link.Send(ctx, m.Channel, m.Encoding, m.Body)
@@ -206,10 +208,10 @@ func (s *Session) SendMessage(ctx context.Context, m *channel.Message) error {
 
 // Flush waits until the client's application has taken everything sent before; see channel.Conn.
 func (s *Session) Flush(ctx context.Context) error {
-	if err := s.afterAll(ctx); err != nil {
+	if err := s.awaitAllEarlier(ctx); err != nil {
 		return err
 	}
-	if err := s.lags.refusal(); err != nil {
+	if err := s.takeUnhandled(); err != nil {
 		return err
 	}
 	return s.link.Flush(ctx)
@@ -254,7 +256,7 @@ func (s *Session) CloseWithReason(code channel.Code, text string) error {
 	if code == channel.CodeClosed || code == channel.CodeShutdown {
 		wait = wire.CloseTimeout
 	}
-	left := s.deliverRest(context.Background(), wait)
+	left := s.drainOverflow(context.Background(), wait)
 	err := s.link.Close(code, text)
 	if err == nil && left > 0 {
 		err = &channel.LostError{Err: fmt.Errorf("%d messages that were sent to many waited for the client", left)}

@@ -39,7 +39,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 			}
 			sess.announce(s.returnOneOf(len(all)))
 			s.noteClose(sess, channel.CodeShutdown, "")
-			sess.deliverRest(ctx, wire.CloseTimeout)
+			sess.drainOverflow(ctx, wire.CloseTimeout)
 			_ = sess.link.Close(channel.CodeShutdown, "") // what it could not deliver, the client will miss and see why
 		})
 	}

@@ -83,7 +83,7 @@ type SessionStats struct {
 // Stats gives the session's counters.
 func (s *Session) Stats() SessionStats {
 	st := SessionStats{Addr: s.now.Load().Addr, Since: s.since, Dropped: s.dropped.Load(), RoundTrip: s.RoundTrip(),
-		Pipes: int(s.pipes.Load()), Queued: s.link.Queued() + s.lags.amount() + s.mail.amount(),
+		Pipes: int(s.pipes.Load()), Queued: s.link.Queued() + s.fromServer.amount() + s.fromClients.amount(),
 		Resumed: s.resumed.Load(), ResumesRefused: s.refused.Load()}
 	_, st.Away = s.Away()
 	st.BytesSent, st.BytesReceived = s.link.Bytes()

@@ -15,9 +15,9 @@ import (
 	"github.com/pysock/pysock/server"
 )
 
-// TestLagKeepsOrder: what goes to many and has to wait for one, what is left out behind it, and
+// TestOverflowKeepsOrder: what goes to many and has to wait for one, what is left out behind it, and
 // what the session is sent by itself arrive in their order, and nobody has waited.
-func TestLagKeepsOrder(t *testing.T) {
+func TestOverflowKeepsOrder(t *testing.T) {
 	inHub(t, allowAll, func(t *testing.T, w *bubble, _ *received) {
 		alice := w.member("alice", nil)
 		hold := make(chan struct{})
@@ -65,9 +65,9 @@ func TestLagKeepsOrder(t *testing.T) {
 	})
 }
 
-// TestLagOfWhoIsAway: one that is away keeps its place, and what was sent to it, as long as there
+// TestOverflowOfWhoIsAway: one that is away keeps its place, and what was sent to it, as long as there
 // is room; then it has to go, and nobody waits for that either.
-func TestLagOfWhoIsAway(t *testing.T) {
+func TestOverflowOfWhoIsAway(t *testing.T) {
 	const queue = 64 << 10
 	small := func(s *server.Server) {
 		allowAll(s)
@@ -118,8 +118,8 @@ func (m *member) slowly(t *testing.T, interval time.Duration) (taken *int) {
 	return taken
 }
 
-// TestLagIsDelivered: a session that is closed, and a server that goes down, first give what waits.
-func TestLagIsDelivered(t *testing.T) {
+// TestOverflowIsDelivered: a session that is closed, and a server that goes down, first give what waits.
+func TestOverflowIsDelivered(t *testing.T) {
 	for name, end := range map[string]func(*bubble, *server.Session) error{
 		"close":    func(_ *bubble, s *server.Session) error { return s.Close() },
 		"shutdown": func(w *bubble, _ *server.Session) error { return w.Shutdown(context.Background()) },
@@ -141,8 +141,8 @@ func TestLagIsDelivered(t *testing.T) {
 	}
 }
 
-// TestLagIsLost: what a session cannot be given in time when it is closed is told.
-func TestLagIsLost(t *testing.T) {
+// TestOverflowIsLost: what a session cannot be given in time when it is closed is told.
+func TestOverflowIsLost(t *testing.T) {
 	inHub(t, allowAll, func(t *testing.T, w *bubble, _ *received) {
 		alice := w.member("alice", nil)
 		alice.slowly(t, time.Hour)
@@ -178,8 +178,8 @@ func TestKickDoesNotWait(t *testing.T) {
 	})
 }
 
-// TestLagIsRefused: Flush tells that a client does not handle the channel, also if what waited has heard it first.
-func TestLagIsRefused(t *testing.T) {
+// TestOverflowIsRefused: Flush tells that a client does not handle the channel, also if what waited has heard it first.
+func TestOverflowIsRefused(t *testing.T) {
 	inHub(t, allowAll, func(t *testing.T, w *bubble, _ *received) {
 		alice := w.member("alice", nil)
 		alice.raw.Stall() // she refuses when something waits, and not before: then it were in the report
