@@ -113,7 +113,7 @@ func (s *Server) toOver(sess *Session) {
 	} else {
 		s.releaseTransient(sess)
 	}
-	s.unattend(sess)
+	s.releaseBooks(sess)
 	if !sess.isTransient {
 		rest := slices.DeleteFunc(s.lasting[key], func(other *Session) bool { return other == sess })
 		if s.lasting[key] = rest; len(rest) == 0 {

@@ -88,14 +88,14 @@ func (s *Server) tellJoined(sess *Session) {
 // tellLeft waits until all else has been told of a session that has ended, and tells that.
 func (s *Server) tellLeft(sess *Session) {
 	s.mu.Lock()
-	silence := make(chan struct{})
+	idle := make(chan struct{})
 	if sess.telling {
-		sess.silence = silence
+		sess.hooksIdle = idle
 	} else {
-		close(silence)
+		close(idle)
 	}
 	s.mu.Unlock()
-	<-silence
+	<-idle
 	if s.OnLeave != nil {
 		s.hook("OnLeave", sess, func() { s.OnLeave(sess, s.endOf(sess)) })
 	}
@@ -120,9 +120,9 @@ func (s *Server) nextNote(sess *Session) (n note, ok bool) {
 		return n, true
 	}
 	sess.notes, sess.telling = nil, false
-	if sess.silence != nil {
-		close(sess.silence)
-		sess.silence = nil
+	if sess.hooksIdle != nil {
+		close(sess.hooksIdle)
+		sess.hooksIdle = nil
 	}
 	return note{}, false
 }

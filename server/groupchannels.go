@@ -10,7 +10,7 @@ import (
 )
 
 // openers are who was the first to send to a session on each of its group channels, which it has
-// till its end. By key, as of knockers: a new session of the same client does not begin to count
+// till its end. By key, as unanswered: a new session of the same client does not begin to count
 // anew. It holds 8 KiB at most.
 type openers struct {
 	mu sync.Mutex // below all others

@@ -35,7 +35,7 @@ func (s *Server) join(sess *Session, h *handshake) error {
 		}
 	}
 	s.handshakes.remove(h)
-	s.attend(sess)
+	s.acquireBooks(sess)
 	return nil
 }
 
@@ -50,7 +50,7 @@ func (s *Server) unjoin(sess *Session) {
 func (s *Server) abandonJoin(sess *Session) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.unattend(sess)
+	s.releaseBooks(sess)
 	s.unjoin(sess)
 }
 
@@ -83,7 +83,7 @@ func (s *Server) enterSession(sess *Session, conn *secure.Conn, peerMax uint32) 
 	key := sess.key
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	newest := s.succeed(sess)
+	newest := s.takeOver(sess)
 	sess.makeLink(conn, peerMax, newest)
 	s.notJoining(sess)
 	s.open[sess] = struct{}{}

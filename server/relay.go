@@ -44,23 +44,23 @@ func (s *Session) connect(stream *link.Stream, open wire.PipeOpen) error {
 	return s.relay(stream, open, target)
 }
 
-// mostKnocking is how many pipes of one client may wait for another to answer, those included that
+// mostUnanswered is how many pipes of one client may wait for another to answer, those included that
 // it has given up: the other may be away, and must hear of each. So who is let in by nobody takes
 // up a few of a client's places and not all. A client of this module does not answer more than so
 // many of one opener at once.
-const mostKnocking = 4
+const mostUnanswered = 4
 
 // relay connects the pipe, if both sides have a place for it.
 func (s *Session) relay(stream *link.Stream, open wire.PipeOpen, target *Session) error {
-	if !target.knockers.add(s.key) {
+	if !target.unanswered.add(s.key) {
 		return &channel.Error{Code: channel.CodeBusy, Text: "it has not answered earlier pipes of yours"}
 	}
 	if !s.addPipe() {
-		target.knockers.remove(s.key)
+		target.unanswered.remove(s.key)
 		return channel.CodeBusy
 	}
 	if !target.addPipe() {
-		target.knockers.remove(s.key)
+		target.unanswered.remove(s.key)
 		s.pipes.Add(-1)
 		return channel.CodeBusy
 	}
@@ -74,7 +74,7 @@ func (s *Session) relay(stream *link.Stream, open wire.PipeOpen, target *Session
 		}
 	}
 	answered := func() {
-		target.knockers.remove(s.key)
+		target.unanswered.remove(s.key)
 		oursIsOver()
 	}
 	there := func() { target.pipes.Add(-1) }
@@ -98,34 +98,34 @@ func (s *Session) addPipe() bool {
 	return true
 }
 
-// knockers are those who have opened pipes to a session that it has not answered. By key, so that a
-// new session of the same client does not begin to count anew.
-type knockers struct {
+// unanswered counts the pipes to a session that it has not answered, by the key of who opened them:
+// a new session of the same client does not begin to count anew.
+type unanswered struct {
 	mu    sync.Mutex // below all others
 	count map[keys.PublicKey]int
 }
 
 // add counts a pipe, if there may be one more.
-func (k *knockers) add(key keys.PublicKey) bool {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.count[key] >= mostKnocking {
+func (u *unanswered) add(key keys.PublicKey) bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.count[key] >= mostUnanswered {
 		return false
 	}
-	if k.count == nil {
-		k.count = make(map[keys.PublicKey]int)
+	if u.count == nil {
+		u.count = make(map[keys.PublicKey]int)
 	}
-	k.count[key]++
+	u.count[key]++
 	return true
 }
 
-func (k *knockers) remove(key keys.PublicKey) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.count[key]--; k.count[key] > 0 {
+func (u *unanswered) remove(key keys.PublicKey) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.count[key]--; u.count[key] > 0 {
 		return
 	}
-	if delete(k.count, key); len(k.count) == 0 {
-		k.count = nil
+	if delete(u.count, key); len(u.count) == 0 {
+		u.count = nil
 	}
 }

@@ -202,8 +202,8 @@ type Server struct {
 	byID       map[[wire.IDSize]byte]*Session       // those that can be resumed
 	away       list.List                            // of *Session: those of these that are away, the longest first
 	endReasons *shelf[[wire.IDSize]byte, endReason] // of those that could be resumed and have ended
-	attended   map[instanceOf]*sequences            // those that a session uses
-	shelved    *shelf[instanceOf, *link.Books]      // those that none uses, and may go on
+	usedBooks  map[instanceOf]*instanceBooks        // those that a session uses
+	idleBooks  *shelf[instanceOf, *link.Books]      // those that none uses, and one may come back to
 	renewals   *time.Timer                          // looks for connections that are too old; nil before there was a session that can be resumed
 	joining    int                                  // sessions that are being welcomed, or wait until there is room
 	yielding   int                                  // sessions of open whose place one of those has
@@ -249,9 +249,9 @@ func (s *Server) start() error {
 		s.sessions = make(map[*Session]struct{})
 		s.byName = make(map[string]*Session)
 		s.byID = make(map[[wire.IDSize]byte]*Session)
-		s.attended = make(map[instanceOf]*sequences)
+		s.usedBooks = make(map[instanceOf]*instanceBooks)
 		s.endReasons = newShelf[[wire.IDSize]byte, endReason](s.grace, s.limits.MaxSessions, s.limits.MaxTransient)
-		s.shelved = newShelf[instanceOf, *link.Books](s.grace, s.limits.MaxSessions, s.limits.MaxTransient)
+		s.idleBooks = newShelf[instanceOf, *link.Books](s.grace, s.limits.MaxSessions, s.limits.MaxTransient)
 		s.transient = make(map[keys.PublicKey]int)
 		s.lasting = make(map[keys.PublicKey][]*Session)
 	})

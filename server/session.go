@@ -38,7 +38,7 @@ type Session struct {
 	ran         chan struct{} // closed when OnJoin has returned, and handlers may be called
 	over        chan struct{} // closed when nothing is left of the session: its handlers have returned
 	pipes       atomic.Int64
-	knockers    knockers
+	unanswered  unanswered
 	resumed     atomic.Uint64
 	refused     atomic.Uint64
 	dropped     atomic.Uint64
@@ -51,10 +51,10 @@ type Session struct {
 	unhandled   error       // by the client, of a message that waited in fromServer, whose mu guards it: the next Flush tells
 
 	// What follows is set before the session can be found.
-	link      *link.Link
-	peerMax   uint32     // the largest message cost that the client accepts
-	sequences *sequences // nil without an instance
-	record    [wire.IDSize]byte
+	link    *link.Link
+	peerMax uint32         // the largest message cost that the client accepts
+	books   *instanceBooks // nil without an instance
+	record  [wire.IDSize]byte
 
 	// For a session that outlives its connection; else conn is nil.
 	resumable bool
@@ -77,8 +77,8 @@ type Session struct {
 	member    []membership   // of the groups that it is found in
 	awayTold  bool           // what others were told of it last
 	notes     []note         // what the application is to be told of it
-	telling   bool           // it is being told
-	silence   chan struct{}  // closed when it is not any more; nil while nobody waits
+	telling   bool           // hooks are being called of that
+	hooksIdle chan struct{}  // closed when telling is not any more; nil while nobody waits
 }
 
 var _ channel.Conn = (*Session)(nil)
@@ -116,7 +116,7 @@ func (s *Session) begin(conn *secure.Conn, peerMax uint32) {
 	srv.tellJoined(s)
 }
 
-// makeLink makes the link over a connection, with the sequences of its instance if it is the newest
+// makeLink makes the link over a connection, with the books of its instance if it is the newest
 // of that. Call it with server.mu held: who finds the session finds all of it.
 func (s *Session) makeLink(conn *secure.Conn, peerMax uint32, newest bool) {
 	srv := s.server
@@ -135,8 +135,8 @@ func (s *Session) makeLink(conn *secure.Conn, peerMax uint32, newest bool) {
 		MaxQueued: srv.limits.SendQueue, MaxServices: maxServices,
 		Logger: srv.logger(),
 	}
-	if newest && s.sequences != nil {
-		cfg.Books = s.sequences.books
+	if newest && s.books != nil {
+		cfg.Books = s.books.Books
 	}
 	s.link = link.New(below, cfg)
 }
