@@ -37,7 +37,7 @@ func (s *Server) Broadcast(ctx context.Context, name string, body []byte) (chann
 // Messages of one caller, sent one after another, arrive in that order, and so does what
 // Session.Send sends after them on the channel. The body is copied only if it has to wait.
 func (s *Server) BroadcastMessage(ctx context.Context, m *channel.Message) (channel.Report, error) {
-	return s.sendTo(ctx, s.all(), "", m, false)
+	return s.sendOwn(ctx, s.all(), "", m, false)
 }
 
 // TryBroadcast is BroadcastMessage that lets nothing wait: it leaves those out that cannot take the
@@ -46,7 +46,7 @@ func (s *Server) BroadcastMessage(ctx context.Context, m *channel.Message) (chan
 // with the channel's next message how many it has missed: channel.Message.Missed. Their sessions go
 // on.
 func (s *Server) TryBroadcast(m *channel.Message) (channel.Report, error) {
-	return s.sendTo(context.Background(), s.all(), "", m, true)
+	return s.sendOwn(context.Background(), s.all(), "", m, true)
 }
 
 // Send is SendMessage for a body of raw bytes.
@@ -61,7 +61,7 @@ func (g Group) SendMessage(ctx context.Context, m *channel.Message) (channel.Rep
 	if err := keys.CheckName(g.name); err != nil {
 		return channel.Report{}, badName(err)
 	}
-	return g.server.sendTo(ctx, g.members(), g.name, m, false)
+	return g.server.sendOwn(ctx, g.members(), g.name, m, false)
 }
 
 // TrySend is SendMessage as TryBroadcast is BroadcastMessage.
@@ -69,7 +69,7 @@ func (g Group) TrySend(m *channel.Message) (channel.Report, error) {
 	if err := keys.CheckName(g.name); err != nil {
 		return channel.Report{}, badName(err)
 	}
-	return g.server.sendTo(context.Background(), g.members(), g.name, m, true)
+	return g.server.sendOwn(context.Background(), g.members(), g.name, m, true)
 }
 
 // all are the sessions that can be addressed, in a list of the caller's.
@@ -85,8 +85,8 @@ func (s *Server) isCutting() bool {
 	return s.cutting
 }
 
-// sendTo sends a message of the server's own.
-func (s *Server) sendTo(ctx context.Context, to []*Session, group string, m *channel.Message,
+// sendOwn sends a message of the server's own to many, and to the history that is for it.
+func (s *Server) sendOwn(ctx context.Context, to []*Session, group string, m *channel.Message,
 	drop bool) (channel.Report, error) {
 	if err := s.start(); err != nil {
 		return channel.Report{}, err
@@ -108,7 +108,7 @@ func (s *Server) sendTo(ctx context.Context, to []*Session, group string, m *cha
 		s.record(group, &kept)
 	}
 	d := &delivery{Message: m, drop: drop, size: len(m.Body) + deliveryOverhead}
-	return s.deliver(ctx, to, d), nil
+	return s.fanOut(ctx, to, d), nil
 }
 
 func checkMessage(m *channel.Message) error {
@@ -151,7 +151,7 @@ func (s *Server) serveSend(ctx context.Context, sess *Session, m *channel.Messag
 	head := wire.GroupHead{Name: peer.Name, Key: [wire.KeySize]byte(peer.Key.Bytes()), Group: req.Group}
 	d := &delivery{Message: msg, group: link.NewGroupBody(head, msg.Body), size: len(msg.Body) + deliveryOverhead}
 	d.names = func(other *Session) bool { return other.key == sess.key || s.sees(*peer, other.Peer()) }
-	report := s.deliver(ctx, to, d)
+	report := s.fanOut(ctx, to, d)
 	told := service.Report{Reached: report.Reached, More: report.More}
 	for _, u := range report.Unreached {
 		told.Unreached = append(told.Unreached, service.Unreached{Name: u.Peer.Name, Key: u.Peer.Key.Bytes(),
@@ -203,8 +203,9 @@ var (
 	errLeftOut = &channel.Error{Code: channel.CodeLimit, Text: "too much waits for it already"}
 )
 
-// deliver sends a message to many, without any lock: first to all that take it at once, then to the others.
-func (s *Server) deliver(ctx context.Context, to []*Session, d *delivery) channel.Report {
+// fanOut sends a message to many, without any lock: first it offers it to all, who take it at once
+// or let it wait in their overflow, then it waits for those who have no room there (fanOutSlowly).
+func (s *Server) fanOut(ctx context.Context, to []*Session, d *delivery) channel.Report {
 	var report channel.Report
 	missed := func(sess *Session, err error) {
 		if len(report.Unreached) == service.MaxUnreached || d.names != nil && !d.names(sess) {
@@ -230,7 +231,7 @@ func (s *Server) deliver(ctx context.Context, to []*Session, d *delivery) channe
 	if len(slow) == 0 {
 		return report
 	}
-	for i, err := range s.deliverSlowly(ctx, slow, d) {
+	for i, err := range s.fanOutSlowly(ctx, slow, d) {
 		if err == nil {
 			report.Reached++
 		} else {

@@ -78,7 +78,7 @@ func (s *Session) offerInOrder(d *delivery) error {
 	}
 	switch {
 	case d.drop:
-		q.leaveOut()
+		q.addLeftOut()
 		return link.ErrFull
 	case d.group == nil && s.slow.Load():
 		return errTooSlow
@@ -107,8 +107,8 @@ func (s *Session) offerInOrder(d *delivery) error {
 // hasRoom reports whether a message may wait: one may if nothing else does. Call it with mu held.
 func (o *overflow) hasRoom(d *delivery, most int) bool { return o.bytes == 0 || o.bytes+d.size <= most }
 
-// leaveOut notes that a message is left out behind what waits.
-func (q *channelQueue) leaveOut() {
+// addLeftOut notes that a message is left out behind what waits. Call it with the overflow's mu held.
+func (q *channelQueue) addLeftOut() {
 	if last := &q.items[len(q.items)-1]; last.d == nil {
 		last.leftOut++
 		return
@@ -121,7 +121,7 @@ func (s *Session) leaveOut(o *overflow, d *delivery) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if q := o.queues[d.Channel]; q != nil {
-		q.leaveOut()
+		q.addLeftOut()
 	} else {
 		s.link.LeaveOut(d.group != nil, d.Channel, 1)
 	}
