@@ -16,7 +16,8 @@ import (
 //	joining       join                  has a place among MaxSessions, its books, and nobody may take its name;
 //	                                    unjoin and abandonJoin give that back if it is not welcomed
 //	listed        enterSession          can be resumed (byID), and found: in Sessions, and unless it is
-//	                                    transient by name, in groups and in presence (list)
+//	                                    transient by name, in groups and in presence (list); may be
+//	                                    away and back (away.go)
 //	ending        end, discard, lose    cannot be resumed (forbidResume), is not away; its link is being ended,
 //	              (toEnding)            by a Kick that tells the client or a cutLink that does not
 //	left          toLeft                cannot be found (unlist); its pipes have ended, its Context is done
@@ -71,25 +72,19 @@ func (s *Server) toEnding(sess *Session, reason *channel.Error) {
 
 // toLeft makes a session that has begun to end one that cannot be found any more.
 func (s *Server) toLeft(sess *Session) {
-	if s.delist(sess) {
+	s.mu.Lock()
+	s.notAway(sess)
+	_, found := s.sessions[sess]
+	if found {
+		delete(s.sessions, sess)
+		s.unlist(sess)
+	}
+	_, named := s.admission.byKey[sess.key] // by the key file; else its name is one of the book's
+	s.mu.Unlock()
+	if found && !named {
 		// A long session counts as a visit when it ends, too.
 		s.names.visited(sess.own, sess.key, sess.since, time.Now())
 	}
-}
-
-// delist takes a session out of all in which others find it. It reports whether that was to be done,
-// and its name is one of the book's.
-func (s *Server) delist(sess *Session) (inBook bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.notAway(sess)
-	if _, ok := s.sessions[sess]; !ok {
-		return false
-	}
-	delete(s.sessions, sess)
-	s.unlist(sess)
-	_, listed := s.admission.byKey[sess.key]
-	return !listed
 }
 
 // toDisconnected notes that a session's link has ended, and so its connection. Its handlers may still run.
@@ -145,8 +140,8 @@ func (s *Server) noteClose(sess *Session, code channel.Code, text string) {
 	}
 }
 
-// endOf is why a session has ended, for the application: what this side has said, if it was this
-// side. A session that is ended here without its client is lost, to its link.
+// endOf is why a session has ended, for the application: what this side has decided, if it was this
+// side. To its link a session is lost that was cut here.
 func (s *Server) endOf(sess *Session) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -170,8 +165,8 @@ type endReason = channel.Error
 // endReasonMemory is the most that one takes, with what it takes to find it.
 const endReasonMemory = 1 << 10
 
-// forbidResume lets nobody go on with a session from now on. Who tries is told why, if that is a reason not
-// to come back, for the grace time. Call it with mu held.
+// forbidResume lets nobody go on with a session from now on. Who tries is told why, if that is a
+// reason not to come back, for the grace time. Call it with mu held.
 func (s *Server) forbidResume(sess *Session, why *channel.Error) {
 	if s.byID[sess.id] != sess {
 		return // that is done, or it never could be resumed

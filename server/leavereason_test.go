@@ -42,6 +42,12 @@ func TestLeaveReason(t *testing.T) {
 			w.mustEnter("alice", false)
 			w.mustEnter("alice", false)
 		}, want: channel.Error{Code: 300, Text: "enough"}, gone: true},
+		"revoked, and closed by the application after that": {end: func(t *testing.T, w *bubble, m *member) {
+			list, sess := *w.Keys, m.session()
+			list.Clients = map[string]keys.PublicKey{"bob": w.files["bob"].Public}
+			require.NoError(t, w.Reload(&list))
+			_ = sess.CloseWithReason(300, "enough")
+		}, want: channel.Error{Code: channel.CodeRevoked}},
 		"shut down": {end: func(t *testing.T, w *bubble, _ *member) {
 			require.NoError(t, w.Shutdown(t.Context()))
 		}, want: channel.Error{Code: channel.CodeShutdown}},

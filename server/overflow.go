@@ -98,7 +98,8 @@ func (s *Session) offerInOrder(d *delivery) error {
 		}
 		o.queues[d.Channel] = q
 		o.some.Add(1)
-		o.wg.Go(func() { s.catchUp(o, d.Channel, q) }) // stops when nothing waits, at the latest soon after the session has ended
+		// It stops when nothing waits, at the latest soon after the session has ended.
+		o.wg.Go(func() { s.catchUp(o, d.Channel, q) })
 	}
 	q.items = append(q.items, queued{d: d.keep()})
 	return nil

@@ -38,7 +38,8 @@ func (o *overflow) waitUntil(ctx context.Context, done func() bool) error {
 	return nil
 }
 
-// awaitEarlier waits until nothing that was sent to many waits any more on a channel, so that what comes now comes after it.
+// awaitEarlier waits until nothing that was sent to many waits any more on a channel, so that what
+// comes now comes after it.
 func (s *Session) awaitEarlier(ctx context.Context, name string) error {
 	if s.fromServer.some.Load() == 0 {
 		return nil

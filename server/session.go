@@ -39,8 +39,8 @@ type Session struct {
 	over        chan struct{} // closed when nothing is left of the session: its handlers have returned
 	pipes       atomic.Int64
 	unanswered  unanswered
-	resumed     atomic.Uint64
-	refused     atomic.Uint64
+	resumed     atomic.Uint64 // see SessionStats, as for the next two
+	refused     atomic.Uint64 // of ResumesRefused
 	dropped     atomic.Uint64
 	slots       slots // of what the services do for it
 	told        told  // of what the client is told about itself
@@ -48,7 +48,7 @@ type Session struct {
 	fromServer  overflow    // what the application sent to many
 	fromClients overflow    // what other clients sent to groups
 	slow        atomic.Bool // it has not taken what waits in fromServer in time, and its session is being ended
-	unhandled   error       // by the client, of a message that waited in fromServer, whose mu guards it: the next Flush tells
+	unhandled   error       // the client had no handler for what waited in fromServer, whose mu guards it: for Flush
 
 	// What follows is set before the session can be found.
 	link    *link.Link
