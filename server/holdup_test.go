@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/pysock/pysock/channel"
@@ -131,6 +132,99 @@ func TestHoldupOfWhoComesBack(t *testing.T) {
 		<-ended
 		require.Equal(t, 8*time.Second, time.Since(began))
 		require.EqualValues(t, 1, w.Stats().TooSlow)
+	})
+}
+
+// TestHoldupOfOneWhoComesAnew: a new session of a key goes on holding others up where the one
+// before it ended, and has the time again after a while.
+func TestHoldupOfOneWhoComesAnew(t *testing.T) {
+	for name, broadcast := range map[string]func(w *bubble, carol *member){
+		"Broadcast": func(w *bubble, _ *member) { _, _ = w.Broadcast(context.Background(), "flood", make([]byte, 60<<10)) },
+		"members":   func(_ *bubble, carol *member) { _, _ = carol.sendGroup("g", "flood", strings.Repeat("x", 60<<10)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			inHub(t, smallQueue, func(t *testing.T, w *bubble, _ *received) {
+				carol := w.member("carol", nil)
+				held := func(replaced bool) time.Duration {
+					alice := w.member("alice", inGroups("g"))
+					alice.slowly(t, 10*time.Hour)
+					began := time.Now()
+					for range 20 {
+						broadcast(w, carol)
+						if replaced && time.Since(began) > 3*time.Second {
+							break
+						}
+					}
+					return time.Since(began)
+				}
+				require.Equal(t, 5*time.Second, held(false))
+				for range 5 {
+					require.LessOrEqual(t, held(false), 50*time.Millisecond)
+				}
+				<-time.After(time.Minute)
+				require.InDelta(t, 3, held(true).Seconds(), 0.1)
+				require.Less(t, held(false), 300*time.Millisecond)
+			})
+		})
+	}
+}
+
+// TestHoldupOfOneBrieflyAway: one whose queue is full when it loses its connection, and that is back
+// at once, is waited for like one that is there; one that stays away for not much longer than that.
+func TestHoldupOfOneBrieflyAway(t *testing.T) {
+	for name, c := range map[string]struct {
+		back bool
+		took time.Duration
+	}{
+		"back":  {true, 100 * time.Millisecond},
+		"stays": {false, time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inHub(t, smallQueue, func(t *testing.T, w *bubble, _ *received) {
+				alice := w.member("alice", nil)
+				heard := alice.listen("flood")
+				sess := alice.session()
+				alice.cut()
+				synctest.Wait()
+				began := time.Now()
+				if c.back {
+					time.AfterFunc(100*time.Millisecond, func() { assert.NoError(t, alice.comeBack()) })
+				}
+				reached := 0
+				for range 40 {
+					report, err := w.Broadcast(t.Context(), "flood", make([]byte, 60<<10))
+					require.NoError(t, err)
+					reached += report.Reached
+				}
+				require.Equal(t, c.took, time.Since(began))
+				synctest.Wait()
+				if !c.back {
+					require.EqualValues(t, 1, w.Stats().TooSlow)
+					return
+				}
+				require.Zero(t, w.Stats().TooSlow)
+				require.NoError(t, sess.Context().Err())
+				require.Equal(t, 40, reached)
+				require.NoError(t, sess.Flush(t.Context()))
+				require.Len(t, heard.take(), 40)
+			})
+		})
+	}
+}
+
+// TestSlowLine: one that takes at once all that comes, over a line that needs longer than
+// SlowTimeout for one message, is not too slow.
+func TestSlowLine(t *testing.T) {
+	inHub(t, allowAll, func(t *testing.T, w *bubble, _ *received) {
+		alice, news := w.reader(memnet.Config{Chunk: 32 << 10, Drip: 20 * time.Millisecond}, true)
+		for range 2 {
+			report, err := w.Broadcast(t.Context(), "news", make([]byte, 12<<20))
+			require.NoError(t, err)
+			require.Equal(t, 1, report.Reached)
+		}
+		require.NoError(t, alice.session().Flush(t.Context()))
+		require.Equal(t, 2, news())
+		require.Zero(t, w.Stats().TooSlow)
 	})
 }
 

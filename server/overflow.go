@@ -5,7 +5,6 @@ import (
 	"errors"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/pysock/pysock/internal/link"
 )
@@ -20,13 +19,12 @@ type overflow struct {
 	some atomic.Int32 // queues there are
 	wg   sync.WaitGroup
 
-	mu      sync.Mutex
-	closed  bool
-	queues  map[string]*channelQueue // by the channel's name
-	bytes   int
-	moved   chan struct{} // closed when less waits than before; nil while nobody looks
-	hold    holdup        // of those who wait for room
-	emptied time.Time     // nothing waits since then
+	mu     sync.Mutex
+	closed bool
+	queues map[string]*channelQueue // by the channel's name
+	bytes  int
+	moved  chan struct{} // closed when less waits than before; nil while nobody looks
+	hold   holdup        // of those who wait for room
 }
 
 // channelQueue is what waits on one channel.
@@ -92,9 +90,6 @@ func (s *Session) offerInOrder(d *delivery) error {
 		q = new(channelQueue)
 		if o.queues == nil {
 			o.queues = make(map[string]*channelQueue)
-		}
-		if len(o.queues) == 0 && time.Since(o.emptied) >= s.server.slowTimeout() {
-			o.hold.reset()
 		}
 		o.queues[d.Channel] = q
 		o.some.Add(1)

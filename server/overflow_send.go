@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/pysock/pysock/channel"
@@ -40,24 +41,19 @@ func (s *Session) catchUp(o *overflow, name string, q *channelQueue) {
 	}
 	delete(o.queues, name)
 	o.some.Add(-1)
-	if len(o.queues) == 0 {
-		o.emptied = time.Now()
-	}
 	o.wake()
 }
 
 // sendSlowly sends a message that the client cannot take yet, if it can be sent at all. The error
-// is errTooSlow if the client is there and does not take for Server.SlowTimeout what the server's
-// application sends. For what other clients send it has until its session ends: they must not end
-// it.
+// is errTooSlow if the client is there and for Server.SlowTimeout takes nothing of what the server's
+// application sends on the channel. For what other clients send it has until its session ends: they
+// must not end it.
 func (s *Session) sendSlowly(d *delivery) error {
 	if d.group != nil {
 		return s.send(context.Background(), d)
 	}
 	for began := time.Now(); ; {
-		ctx, cancel := context.WithDeadlineCause(context.Background(), began.Add(s.server.slowTimeout()), errTooSlow)
-		err := s.send(ctx, d)
-		cancel()
+		err := s.sendWhileItMoves(d, began)
 		if !errors.Is(err, errTooSlow) {
 			return err
 		}
@@ -67,6 +63,40 @@ func (s *Session) sendSlowly(d *delivery) error {
 		}
 		began = again // it may have its grace: what waits is bounded
 	}
+}
+
+// looks is how often in SlowTimeout it is looked whether a client takes anything.
+const looks = 4
+
+// sendWhileItMoves sends a message, and gives up with errTooSlow if since a moment, or since what
+// is sent on the channel has last moved, SlowTimeout is over: a message before it may be large, or
+// the line slow.
+func (s *Session) sendWhileItMoves(d *delivery, since time.Time) error {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	look := s.server.slowTimeout() / looks
+	before := s.link.Progress(d.Channel)
+	var timer *time.Timer
+	var mu sync.Mutex
+	mu.Lock() // until timer is set
+	timer = time.AfterFunc(look, func() {
+		mu.Lock()
+		defer mu.Unlock()
+		if ctx.Err() != nil {
+			return
+		}
+		if now := s.link.Progress(d.Channel); now != before {
+			since, before = time.Now(), now
+		}
+		if time.Since(since) >= s.server.slowTimeout() {
+			cancel(errTooSlow)
+			return
+		}
+		timer.Reset(look)
+	})
+	mu.Unlock()
+	defer timer.Stop()
+	defer cancel(nil) // before, so that it is not set anew
+	return s.send(ctx, d)
 }
 
 // soonHeard is how long a client that is there may take for a sign of life. One that takes longer

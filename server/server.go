@@ -125,14 +125,15 @@ type Server struct {
 	OnGroupChange func(s *Session, group string, joined bool)
 
 	// SlowTimeout is how long one client may hold up those who send to many; 0 for 5 s. When it
-	// takes nothing of what the application has waiting for it for so long, or callers of Broadcast
-	// and Group.Send have waited for room so long in all, however many at once, its session is
-	// ended with CodeLimit; the count begins anew when nothing has waited for it for as long, and
-	// once when it has come back over another connection meanwhile. Who was away at some time does
-	// not count as taking nothing, nor does one that gives no sign of life, which is asked for:
-	// that may be found away, which takes up to 10 s more. What other clients send to groups ends
-	// nobody's session: after so long it is left out, which the report and the receiver's
-	// Message.Missed tell.
+	// takes nothing of what the application has waiting for it on a channel for so long, or callers
+	// of Broadcast and Group.Send have waited for room so long in all, however many at once, its
+	// session is ended with CodeLimit. Of the latter a twentieth of the time is forgotten in which
+	// nobody waits; a new session of the same key goes on where the last one was, and the count
+	// begins anew once when the client has come back over another connection meanwhile. Who was
+	// away at some time does not count as taking nothing, nor does one that gives no sign of life,
+	// which is asked for: that may be found away, which takes up to 10 s more. What other clients
+	// send to groups ends nobody's session: after so long it is left out, which the report and the
+	// receiver's Message.Missed tell.
 	SlowTimeout time.Duration
 
 	// Grace is how long a session outlives its connection, for a client that can resume; 0 for 2
@@ -203,6 +204,7 @@ type Server struct {
 	away       list.List                            // of *Session: those of these that are away, the longest first
 	endReasons *shelf[[wire.IDSize]byte, endReason] // of those that could be resumed and have ended
 	usedBooks  map[instanceOf]*instanceBooks        // those that a session uses
+	holdups    *holdups                             // has a lock of its own
 	idleBooks  *shelf[instanceOf, *link.Books]      // those that none uses, and one may come back to
 	renewals   *time.Timer                          // looks for connections that are too old; nil before there was a session that can be resumed
 	joining    int                                  // sessions that are being welcomed, or wait until there is room
@@ -251,6 +253,7 @@ func (s *Server) start() error {
 		s.byID = make(map[[wire.IDSize]byte]*Session)
 		s.usedBooks = make(map[instanceOf]*instanceBooks)
 		s.endReasons = newShelf[[wire.IDSize]byte, endReason](s.grace, s.limits.MaxSessions, s.limits.MaxTransient)
+		s.holdups = newHoldups(s.slowTimeout(), s.limits.MaxSessions)
 		s.idleBooks = newShelf[instanceOf, *link.Books](s.grace, s.limits.MaxSessions, s.limits.MaxTransient)
 		s.transient = make(map[keys.PublicKey]int)
 		s.lasting = make(map[keys.PublicKey][]*Session)

@@ -62,7 +62,7 @@ func (s *Server) fanOutSlowly(ctx context.Context, slow []*Session, d *delivery)
 	}
 	done := func(i int, err error) {
 		errs[i] = err
-		slow[i].overflowOf(d).endWait(w)
+		slow[i].endWait(slow[i].overflowOf(d), w)
 		left--
 	}
 	for left > 0 {
