@@ -23,6 +23,15 @@ func (c *Client) Close() error { return c.CloseWithReason(channel.CodeClosed, ""
 
 // CloseWithReason is Close with a code and a text of at most 255 bytes that the server sees.
 func (c *Client) CloseWithReason(code channel.Code, text string) error {
+	return c.CloseContext(context.Background(), code, text)
+}
+
+// CloseContext is CloseWithReason for who has no time to lose: when ctx ends it waits no longer for
+// the peers of its pipes, nor for a connection that is lost, and ends the session. The server is
+// told, and ends with it what is left of the pipes, of which their peers hear as CodeGone; a session
+// that is not ended it would keep for as long as one of a client that may come back. While there is
+// a connection that takes a round-trip time more, or a few seconds if the server does not answer.
+func (c *Client) CloseContext(ctx context.Context, code channel.Code, text string) error {
 	begun := time.Now()
 	c.mu.Lock()
 	c.closed = true
@@ -38,12 +47,23 @@ func (c *Client) CloseWithReason(code channel.Code, text string) error {
 			}
 		})
 	}
-	closing.Wait()
-	if time.Since(begun) >= wire.CloseTimeout && c.here.context() == gone {
-		c.conn.Link().Cut(ErrOffline) // the pipes have waited long enough
+	closed := make(chan struct{})
+	go func() { // stops with the pipes, which end with the session
+		defer close(closed)
+		closing.Wait()
+	}()
+	select {
+	case <-closed:
+	case <-ctx.Done():
+	}
+	if time.Since(begun) >= wire.CloseTimeout {
+		c.cutIfGone() // the pipes have waited long enough
 	}
 	lost := c.conn.Link().Context().Err() != nil
+	settled := context.AfterFunc(ctx, c.cutIfGone)
 	err := c.conn.Close(code, text)
+	settled()
+	<-closed
 	if lost {
 		err = sessionLost(err)
 	}
@@ -53,6 +73,13 @@ func (c *Client) CloseWithReason(code channel.Code, text string) error {
 	c.fromServer.CloseAll()
 	c.wg.Wait()
 	return err
+}
+
+// cutIfGone ends the session without a word if there is no connection to say it on.
+func (c *Client) cutIfGone() {
+	if c.here.context() == gone {
+		c.conn.Link().Cut(ErrOffline)
+	}
 }
 
 func (c *Client) isClosed() bool {

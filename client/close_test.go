@@ -179,3 +179,57 @@ func TestCloseComesThrough(t *testing.T) {
 		require.Equal(t, upTo(10), at.taken())
 	})
 }
+
+// TestCloseContext has a peer that is silent: when ctx ends the server hears of it at once, and
+// keeps nothing. Without ctx the pipe is waited for.
+func TestCloseContext(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t, nil, "alice", "bob")
+		alice := w.dial("alice", nil)
+		bobs, forBob := w.apart()
+		w.dial("bob", forBob)
+		p, err := alice.OpenPipe(t.Context(), "bob")
+		require.NoError(t, err)
+		sess, ok := w.srv.Session("alice")
+		require.True(t, ok)
+		bobs.silence()
+		bobs.deafen()
+		require.NoError(t, p.Send(t.Context(), "up", make([]byte, 1000)))
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		begun := time.Now()
+		require.NoError(t, alice.CloseContext(ctx, 300, "bye"))
+		require.Equal(t, time.Second, time.Since(begun))
+		alice.Wait()
+		<-sess.Context().Done()
+		require.ErrorIs(t, context.Cause(sess.Context()), channel.Code(300))
+		synctest.Wait()
+		stats := w.srv.Stats()
+		require.Equal(t, 1, stats.Sessions, "bob's")
+		require.Zero(t, stats.Away+stats.Ending+stats.Pipes)
+	})
+}
+
+// TestCloseContextOffline does not wait longer for a connection that is lost.
+func TestCloseContextOffline(t *testing.T) {
+	for _, piped := range []bool{false, true} {
+		bubble(t, func(t *testing.T) {
+			w := newWorld(t, nil, "alice", "bob")
+			alice := w.dial("alice", nil)
+			w.dial("bob", nil)
+			if piped {
+				_, err := alice.OpenPipe(t.Context(), "bob")
+				require.NoError(t, err)
+			}
+			w.net.fail(true)
+			await(t, alice, phase(client.Resuming))
+			require.NoError(t, alice.Send(t.Context(), "up", nil))
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			begun := time.Now()
+			require.ErrorAs(t, alice.CloseContext(ctx, channel.CodeClosed, ""), new(*channel.GapError))
+			require.Equal(t, time.Second, time.Since(begun))
+			alice.Wait()
+		})
+	}
+}

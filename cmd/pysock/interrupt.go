@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/pysock/pysock/channel"
 	"github.com/pysock/pysock/client"
 )
 
@@ -67,6 +68,9 @@ const (
 	// closeTime is how long closing may take when somebody interrupts, or the connection is lost:
 	// else a server that does not answer could make that some ten seconds.
 	closeTime = 2 * time.Second
+	// lastWord is how much of that the server has to hear that the session ends, when others have
+	// not answered until then, or nobody waits for them any more.
+	lastWord = 500 * time.Millisecond
 	// unnoticed is how long waiting may take before people are told what for.
 	unnoticed = 200 * time.Millisecond
 )
@@ -93,14 +97,17 @@ func (w *farewell) news(ctx context.Context, done <-chan struct{}) {
 }
 
 // leave closes the client, and reports whether that is done. What was taken is taken, and an error
-// is told already, so its own does not matter.
+// is told already, so its own does not matter. A peer who does not answer it leaves behind in time
+// to tell the server, which else would keep the session, and count it, until its grace is over.
 func (w *farewell) leave(ctx context.Context) (done bool) {
 	well := ctx.Err() == nil && w.client.State().Phase == client.Online
 	hopeless := w.hopeless(ctx) // closing, it is not online any more
+	patient, hurry := context.WithCancel(context.Background())
+	defer hurry()
 	closed := make(chan struct{})
 	go func() { // stops within some seconds, or with the process
 		defer close(closed)
-		_ = w.client.Close()
+		_ = w.client.CloseContext(patient, channel.CodeClosed, "")
 	}()
 	if well {
 		select {
@@ -109,9 +116,21 @@ func (w *farewell) leave(ctx context.Context) (done bool) {
 		case <-ctx.Done():
 		}
 	}
-	return w.wait(ctx, closed, closeTime, func() bool { return hopeless },
+	if w.wait(ctx, closed, closeTime-lastWord, func() bool { return hopeless },
 		fmt.Sprintf("interrupted: waiting up to %s for the other side to hear of it; again to stop now",
-			span(closeTime)))
+			span(closeTime))) {
+		return true
+	}
+	if hopeless {
+		return false
+	}
+	hurry()
+	select {
+	case <-closed:
+		return true
+	case <-time.After(lastWord):
+		return false
+	}
 }
 
 // wait waits for done, at most so long, and reports whether it came. If somebody has interrupted it
