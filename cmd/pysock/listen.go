@@ -25,7 +25,9 @@ read it, and who FROM is, is the server's word: it may be anybody. Names hold no
 slash. What does not print, line ends among it, is shown as the escapes of a Go
 string, such as \n, \x1b, \u202e, and a backslash as \\. "connected" on standard
 error says that messages are taken from now on. A slow reader of the output
-slows the senders. Requests are printed too, and answered with nothing.
+slows the senders; one who stops reading, as head does, ends the command with
+exit status 1 at the next message, which then is lost. Requests are printed too,
+and answered with nothing.
 
 A connection that is lost it replaces, and tries as long as it takes. A line on
 standard error says when the connection is lost for more than a second, and one

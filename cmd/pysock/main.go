@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
+	"syscall"
 
 	"github.com/pysock/pysock/cmd/internal/cli"
 )
@@ -37,7 +39,12 @@ type usageError struct{ error }
 
 func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
 
-func main() { os.Exit(run(&env{os.Stdin, os.Stdout, os.Stderr}, os.Args[1:])) }
+func main() {
+	// Writing to a pipe that nobody reads is an error like that of a full disk: a signal would end
+	// the process without a goodbye, and the server would keep the session until its grace is over.
+	signal.Ignore(syscall.SIGPIPE)
+	os.Exit(run(&env{os.Stdin, os.Stdout, os.Stderr}, os.Args[1:]))
+}
 
 func run(e *env, args []string) int {
 	if len(args) == 0 {
@@ -106,12 +113,18 @@ pysock help COMMAND says more.
 To see it happen: pysock demo. To begin: pysock init alice bob.
 
 Data goes to standard output, everything else to standard error.
-Exit status: 0 done, 1 failed, 2 wrong usage.
+Exit status: 0 done, 1 failed, 2 wrong usage. A command whose output nobody
+reads any more, as behind "| head -1", has failed when it has more to print.
 `
 }
 
 // writingError is the error of writing to standard output.
-func writingError(err error) error { return fmt.Errorf("writing to standard output: %w", err) }
+func writingError(err error) error {
+	if errors.Is(err, syscall.EPIPE) {
+		return errors.New("nobody reads standard output any more")
+	}
+	return fmt.Errorf("writing to standard output: %w", err)
+}
 
 var versionCommand = &command{
 	name:  "version",
