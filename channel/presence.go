@@ -17,6 +17,9 @@ type PeerInfo struct {
 
 	// Since is when its session began, by the server's clock, in milliseconds; zero if it has left.
 	Since time.Time
+
+	// AwaySince is when it lost its connection, likewise, of one that is away; else zero.
+	AwaySince time.Time
 }
 
 // A PeerState says whether a client is connected to its server.

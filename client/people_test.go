@@ -27,7 +27,8 @@ func TestLookup(t *testing.T) {
 		ctx := t.Context()
 		h := newHub(t)
 		bob, carol := somebody(t, "bob"), somebody(t, "carol")
-		bob.Groups, bob.State = []string{"a", "b"}, service.Away
+		bob.Groups, bob.State, bob.Away = []string{"a", "b"}, service.Away, 1_700_000_001_000
+		carol.Away = 1 // which has no meaning
 		answer(h, service.Lookup, func(_ context.Context, r service.NameRequest) (service.Peer, error) {
 			switch r.Name {
 			case "bob":
@@ -45,12 +46,13 @@ func TestLookup(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, channel.PeerInfo{
 			Peer: channel.Peer{Name: "bob", Key: known, Groups: []string{"a", "b"}}, State: channel.Away,
-			Since: time.UnixMilli(1_700_000_000_123),
+			Since: time.UnixMilli(1_700_000_000_123), AwaySince: time.UnixMilli(1_700_000_001_000),
 		}, info)
 		info, err = alice.Lookup(ctx, "carol")
 		require.NoError(t, err)
 		require.True(t, info.Unverified, "a key that is the server's word alone")
 		require.Equal(t, channel.Here, info.State)
+		require.True(t, info.AwaySince.IsZero())
 
 		// Of a client that was renamed: it is found by its key's own name, and has another.
 		bob.Name = "robert"
@@ -93,6 +95,7 @@ func TestLyingLookup(t *testing.T) {
 			"has left":            func(p *service.Peer) { p.State = service.Left },
 			"a time before":       func(p *service.Peer) { p.Since = -1 },
 			"a time far off":      func(p *service.Peer) { p.Since = math.MaxInt64 },
+			"away before":         func(p *service.Peer) { p.State, p.Away = service.Away, -1 },
 		} {
 			bob := somebody(t, "bob")
 			change(&bob)

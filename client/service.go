@@ -100,6 +100,11 @@ func (c *Client) peerFrom(p *service.Peer) (channel.PeerInfo, error) {
 	if info.Since, err = timeFrom(p.Since); err != nil {
 		return channel.PeerInfo{}, err
 	}
+	if info.State == channel.Away {
+		if info.AwaySince, err = timeFrom(p.Away); err != nil {
+			return channel.PeerInfo{}, err
+		}
+	}
 	info.Name, info.Groups = p.Name, p.Groups
 	info.Unverified = c.cfg.Keys.Peers[p.Name] != key
 	return info, nil

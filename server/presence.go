@@ -45,6 +45,7 @@ type standing struct {
 	slot  uint32        // no other standing has it: see view.told
 	state uint8
 	since int64
+	away  int64  // since when, if it is
 	at    uint64 // the position of its last change
 }
 
@@ -148,11 +149,11 @@ func (p *presence) move(st *standing) {
 		p.stale++
 	}
 	p.position++
-	st.at, st.state, st.peer = p.position, service.Left, nil
+	st.at, st.state, st.peer, st.away = p.position, service.Left, nil, 0
 	if st.sess != nil {
 		st.peer, st.state = st.sess.now.Load(), service.Here
 		if st.sess.awayTold {
-			st.state = service.Away
+			st.state, st.away = service.Away, st.sess.awaySince.UnixMilli()
 		}
 	}
 	p.log = append(p.log, logged{st.at, st})
@@ -228,7 +229,7 @@ func (p *presence) from(after uint64, alive bool) (list []standing, to uint64, m
 
 // sizeOf is about how many bytes a standing takes on a page.
 func sizeOf(st *standing) int {
-	const fields = 80 // the key, and the rest but for names
+	const fields = 96 // the key, and the rest but for names
 	if st.sess == nil {
 		return fields
 	}
@@ -245,5 +246,5 @@ func (st *standing) seen() service.Peer {
 		return service.Peer{Key: st.key.Bytes(), State: service.Left}
 	}
 	return service.Peer{Name: st.peer.Name, Key: st.key.Bytes(), Groups: st.peer.Groups, State: st.state,
-		Since: st.since}
+		Since: st.since, Away: st.away}
 }

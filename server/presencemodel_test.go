@@ -171,8 +171,8 @@ func (v *viewer) truth(limited bool) map[string]service.Peer {
 		if len(p.Groups) > 0 {
 			told.Groups = p.Groups
 		}
-		if _, away := sess.Away(); away {
-			told.State = service.Away
+		if since, away := sess.Away(); away {
+			told.State, told.Away = service.Away, since.UnixMilli()
 		}
 		known[string(told.Key)] = told
 	}

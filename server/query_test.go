@@ -5,6 +5,7 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -249,10 +250,13 @@ func TestLookup(t *testing.T) {
 		want := service.Peer{Name: "alice", Key: w.files["alice"].Public.Bytes(), Groups: []string{"blue", "red"}, State: service.Here,
 			Since: alice.session().Since().UnixMilli()}
 		require.Equal(t, want, peer)
+		<-time.After(time.Minute)
+		lost := time.Now().UnixMilli()
 		alice.cut()
+		<-time.After(time.Minute)
 		peer, err = look("alice")
 		require.NoError(t, err)
-		want.State = service.Away
+		want.State, want.Away = service.Away, lost
 		require.Equal(t, want, peer)
 		peer, err = look("bob")
 		require.NoError(t, err)

@@ -142,7 +142,7 @@ func (s *Server) find(name string) (who standing, connected bool, err error) {
 		defer s.mu.Unlock()
 		who = standing{key: sess.key, peer: sess.now.Load(), state: service.Here, since: sess.since.UnixMilli()}
 		if sess.awayTold {
-			who.state = service.Away
+			who.state, who.away = service.Away, sess.awaySince.UnixMilli()
 		}
 		return who, true, nil
 	}

@@ -20,9 +20,10 @@ var whoCommand = &command{
 	usage: `Usage: pysock who --keys FILE [--watch] [--json] [FLAG...]
 
 Prints who is connected to the server, as far as it lets us see that, by name, a
-line for each: NAME, "here", or "away" for who has lost the connection and may
-come back, since when, the key's fingerprint, and the groups with commas between
-them: one in a name is printed as \x2c. All of it is the server's word.
+line for each: NAME, "here" and since when its session is there, or "away" for
+who has lost the connection and may come back, and since when that is so, the
+key's fingerprint, and the groups with commas between them: one in a name is
+printed as \x2c. All of it is the server's word.
 "key-differs" after a key says that our key file has another one for the name:
 it is not who that is elsewhere. A send or a request does not count as being
 connected.
@@ -154,8 +155,12 @@ func (o *whoArgs) print(out io.Writer, event channel.PresenceEvent) error {
 	p := event.Peer
 	ours, have := o.peers[p.Name]
 	w := whoEvent{Name: p.Name, Key: p.Key, Event: whoWord(event), Other: have && ours != p.Key, Groups: p.Groups}
-	if !p.Since.IsZero() {
-		since := p.Since.UTC().Truncate(time.Second)
+	since := p.Since
+	if p.State == channel.Away {
+		since = p.AwaySince
+	}
+	if !since.IsZero() {
+		since = since.UTC().Truncate(time.Second)
 		w.Since = &since
 	}
 	if event.Kind == channel.Renamed {

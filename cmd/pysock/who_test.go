@@ -20,19 +20,19 @@ func TestWhoPrints(t *testing.T) {
 	since := time.Date(2026, 11, 20, 12, 0, 0, 999e6, time.FixedZone("", 3600))
 	bob := channel.PeerInfo{Peer: channel.Peer{Name: "bob", Key: key, Groups: []string{"blue", "re\u009bd", "a,b"}}, Since: since}
 	away, left := bob, channel.PeerInfo{Peer: channel.Peer{Name: "bob", Key: key}, State: channel.Left}
-	away.State = channel.Away
+	away.State, away.AwaySince = channel.Away, since.Add(time.Hour)
 	robert := channel.PeerInfo{Peer: channel.Peer{Name: "rob\u0378ert", Key: key}, Since: since}
-	const at = " since=2026-11-20T11:00:00Z"
+	const at, then = " since=2026-11-20T11:00:00Z", " since=2026-11-20T12:00:00Z"
 	fingerprint, groups := " key="+key.Fingerprint(), ` groups=blue,re\u009bd,a\x2cb`
 	for _, c := range []struct {
 		event channel.PresenceEvent
 		want  string
 	}{
 		{channel.PresenceEvent{Kind: channel.WasHere, Peer: bob}, "bob here" + at + fingerprint + groups},
-		{channel.PresenceEvent{Kind: channel.WasHere, Peer: away}, "bob away" + at + fingerprint + groups},
+		{channel.PresenceEvent{Kind: channel.WasHere, Peer: away}, "bob away" + then + fingerprint + groups},
 		{channel.PresenceEvent{Kind: channel.Came, Peer: bob}, "bob came" + at + fingerprint + groups},
 		{channel.PresenceEvent{Kind: channel.Went, Peer: left, Before: bob}, "bob left" + fingerprint},
-		{channel.PresenceEvent{Kind: channel.WentAway, Peer: away, Before: bob}, "bob away" + at + fingerprint + groups},
+		{channel.PresenceEvent{Kind: channel.WentAway, Peer: away, Before: bob}, "bob away" + then + fingerprint + groups},
 		{channel.PresenceEvent{Kind: channel.CameBack, Peer: bob, Before: away}, "bob back" + at + fingerprint + groups},
 		{channel.PresenceEvent{Kind: channel.Renamed, Peer: robert, Before: bob}, `rob\u0378ert renamed` + at + fingerprint + " was=bob"},
 		{channel.PresenceEvent{Kind: channel.GroupsChanged, Peer: bob, Before: robert}, "bob groups" + at + fingerprint + groups},

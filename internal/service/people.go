@@ -40,6 +40,7 @@ type Peer struct {
 	Groups []string `cbor:"groups,omitempty"` // sorted, at most wire.MaxGroups
 	State  uint8    `cbor:"state,omitempty"`  // Here, Away or Left
 	Since  int64    `cbor:"since,omitempty"`  // when the session began, in Unix milliseconds
+	Away   int64    `cbor:"away,omitempty"`   // of one that is Away: when it lost its connection, likewise
 }
 
 // GroupMessage asks to send a message to all others in a group.
