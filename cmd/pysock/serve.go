@@ -44,6 +44,14 @@ line.
                           them, in them or not; else none may
     --max-sessions N      how many sessions there may be at once (default 10000;
                           a closed server needs at most 17 for each client)
+    --max-memory SIZE     the most memory that clients can have it hold, as in
+                          4GiB, if all abuse every limit at once. There are as
+                          many sessions as that allows or, with --max-sessions,
+                          so many, and each may hold less: messages and what is
+                          on its way get smaller (default: no bound of its own)
+    --max-message SIZE    the largest message taken from a client, as in 1MiB
+                          (default 16MiB; 64KiB to 1GiB). What a session may
+                          hold goes down by 7 times what this does
     --max-handshakes N    how many connections may be in their handshake at once
                           (default 512); one more ends the oldest of them
     --grace D             how long a session is kept whose client has lost its
@@ -68,6 +76,7 @@ type serveArgs struct {
 	listen string
 	echo   list
 	limits server.Limits
+	memory amount // 0 for no bound
 	names  string // "" for a server that is not open
 	grace  time.Duration
 	back   time.Duration // how long after a drain clients come back
@@ -99,12 +108,20 @@ func parseServe(args []string) (*serveArgs, error) {
 	fs.BoolVar(&o.verbose, "verbose", false, "")
 	fs.Var((*positive)(&o.limits.MaxSessions), "max-sessions", "")
 	fs.Var((*positive)(&o.limits.MaxHandshakes), "max-handshakes", "")
+	fs.Var(&o.memory, "max-memory", "")
+	var message amount
+	fs.Var(&message, "max-message", "")
 	if _, err := parse(fs, args, 0); err != nil {
 		return nil, err
 	}
 	if err := o.echo.once("echo", keys.CheckChannel); err != nil {
 		return nil, err
 	}
+	if message != 0 && (message < leastMessage || message > mostMessage) {
+		return nil, usagef("--max-message wants a size from %s to %s", amount(leastMessage).short(),
+			amount(mostMessage).short())
+	}
+	o.limits.MaxMessage = int(message)
 	switch {
 	case o.grace < 0 || o.grace%time.Second != 0 || o.grace > mostGrace:
 		return nil, usagef("--grace wants whole seconds, as in 2m, at most %d h, or 0 for none", int(mostGrace.Hours()))
@@ -163,11 +180,18 @@ func (o *serveArgs) server(e *env, f *keys.File) (*server.Server, error) {
 	if o.names != "" && !f.Open {
 		return nil, usagef("--names is for an open server: add open: true to the key file")
 	}
+	limits := o.limits
+	if o.memory != 0 {
+		var err error
+		if limits, err = fitMemory(limits, o.memory, len(f.Clients)); err != nil {
+			return nil, err
+		}
+	}
 	mux := new(channel.Mux)
 	for _, name := range o.echo {
 		mux.Handle(name, echo)
 	}
-	srv := &server.Server{Keys: f, Handler: mux, Limits: o.limits, Grace: o.grace, ReturnAfter: o.back,
+	srv := &server.Server{Keys: f, Handler: mux, Limits: limits, Grace: o.grace, ReturnAfter: o.back,
 		Logger: slog.New(slog.NewTextHandler(e.stderr, nil))}
 	if o.grace == 0 {
 		srv.Grace = -1

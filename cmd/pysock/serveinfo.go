@@ -45,6 +45,10 @@ func describe(w io.Writer, f *keys.File, at net.Addr, srv *server.Server) {
 	limits.MaxSessions = sessions
 	fmt.Fprintf(w, "memory:      at most %s, if all %d sessions abuse every limit at\n             once; idle ones take 16 KiB each\n",
 		byteSize(limits.Memory()), sessions)
+	if limits.PipeWindow != 0 {
+		fmt.Fprintf(w, "lowered:     messages of at most %s; of a pipe or stream %s on the way\n",
+			amount(limits.MaxMessage).short(), amount(limits.PipeWindow).short())
+	}
 }
 
 // The defaults of server.Limits.
