@@ -33,12 +33,21 @@
 //	report, err := srv.Broadcast(ctx, "news", []byte("tea is ready"))
 //	report, err = srv.Group("blue").Send(ctx, "news", []byte("your turn"))
 //
-// A report says whom that did not reach. A client that does not take what is sent to it holds up
-// nobody else, and its session ends after [Server.SlowTimeout]. Clients look each other up, follow
-// who is here, and read [Server.Histories], as far as [Server.AllowSee] and [Server.AllowHistory]
-// let them.
+// A report says whom that did not reach. A client that does not take what is sent to it keeps such
+// a call, and with it the others, waiting once [Limits].SendQueue bytes wait for it, for at most
+// [Server.SlowTimeout] in all; then its session ends. [Server.TryBroadcast] and [Group.TrySend]
+// wait for nobody, and who sends to one client never waits for another. Clients look each other up,
+// follow who is here, and read [Server.Histories], as far as [Server.AllowSee] and
+// [Server.AllowHistory] let them.
 //
 // # Limits
 //
 // [Limits] bounds what clients can make the server hold; [Limits.Memory] computes the most that can be.
+//
+// # What to watch
+//
+// [Server.Stats] is what there is for metrics: sessions, pipes and handshakes there are now, and
+// counters of what began, failed, was refused or went on. [Session.Stats] has the same of one
+// client. Panics, errors of handlers and failures to accept go to [Server.Logger]; who comes and goes
+// is told to hooks such as [Server.OnJoin] only.
 package server

@@ -130,14 +130,18 @@ func TestFitMemoryRefuses(t *testing.T) {
 // TestDocsSayMemory keeps what the documents say of a session's memory true.
 func TestDocsSayMemory(t *testing.T) {
 	each := (server.Limits{MaxSessions: 2}).Memory() - (server.Limits{MaxSessions: 1}).Memory()
-	for _, name := range docsOfMemory {
+	for _, name := range []string{"security.md", "operations.md"} {
 		text, err := os.ReadFile("../../docs/" + name)
 		require.NoError(t, err)
 		said := regexp.MustCompile(`about (\d+)\s+MiB`).FindSubmatch(text)
 		require.NotNil(t, said, name)
 		assert.Equal(t, strconv.FormatInt((each+1<<19)>>20, 10), string(said[1]), name)
 	}
+	text, err := os.ReadFile("../../docs/operations.md")
+	require.NoError(t, err)
+	for _, limits := range []server.Limits{{}, {MaxMessage: 1 << 20}} {
+		fit, err := fitMemory(limits, 4<<30, 2)
+		require.NoError(t, err)
+		assert.Regexp(t, `as that allows[^|]*: `+strconv.Itoa(fit.MaxSessions)+`\b`, string(text))
+	}
 }
-
-// docsOfMemory say it.
-var docsOfMemory = []string{"security.md"}

@@ -118,6 +118,7 @@ func runTrust(e *env, args []string) error {
 		return o.list(e.stdout)
 	}
 	var told string
+	clients := false // a server's have changed
 	err = keys.Update(o.path, nil, func(f *keys.File) error {
 		whose, entries, err := o.entries(f)
 		if err != nil {
@@ -131,13 +132,18 @@ func runTrust(e *env, args []string) error {
 		if o.action == "remove" {
 			change = o.remove
 		}
+		before := maps.Clone(*entries)
 		told, err = change(f, whose, entries)
+		clients = whose == "client" && !maps.Equal(before, *entries)
 		return err
 	})
 	if err != nil {
 		return err
 	}
 	fmt.Fprintln(e.stderr, told)
+	if clients {
+		fmt.Fprintln(e.stderr, "a server that is running takes this in when it gets SIGHUP, or is started again")
+	}
 	return nil
 }
 
