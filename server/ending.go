@@ -94,7 +94,7 @@ func (s *Server) toDisconnected(sess *Session) {
 	s.forbidResume(sess, sess.farewell)
 	s.notAway(sess)
 	s.connected--
-	s.notify()
+	s.ended.Ring()
 }
 
 // toOver counts a session out that holds nothing any more.
@@ -116,7 +116,7 @@ func (s *Server) toOver(sess *Session) {
 		}
 	}
 	close(sess.over)
-	s.notify()
+	s.ended.Ring()
 }
 
 // cutLink cuts a session without a word, and its handlers' ctx; why is for those who send to it

@@ -88,14 +88,13 @@ func (s *Server) tellJoined(sess *Session) {
 // tellLeft waits until all else has been told of a session that has ended, and tells that.
 func (s *Server) tellLeft(sess *Session) {
 	s.mu.Lock()
-	idle := make(chan struct{})
-	if sess.telling {
-		sess.hooksIdle = idle
-	} else {
-		close(idle)
+	for sess.telling {
+		idle := sess.hooksIdle.Wait()
+		s.mu.Unlock()
+		<-idle
+		s.mu.Lock()
 	}
 	s.mu.Unlock()
-	<-idle
 	if s.OnLeave != nil {
 		s.hook("OnLeave", sess, func() { s.OnLeave(sess, s.endOf(sess)) })
 	}
@@ -120,10 +119,7 @@ func (s *Server) nextNote(sess *Session) (n note, ok bool) {
 		return n, true
 	}
 	sess.notes, sess.telling = nil, false
-	if sess.hooksIdle != nil {
-		close(sess.hooksIdle)
-		sess.hooksIdle = nil
-	}
+	sess.hooksIdle.Ring()
 	return note{}, false
 }
 

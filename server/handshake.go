@@ -148,7 +148,7 @@ func (s *Server) handshake(conn net.Conn) {
 		s.enter(h)
 		s.mu.Lock()
 		s.handshakes.done(h)
-		s.notify()
+		s.ended.Ring()
 		s.mu.Unlock()
 	}()
 }

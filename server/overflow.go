@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"github.com/pysock/pysock/internal/link"
+	"github.com/pysock/pysock/internal/wakeup"
 )
 
 // overflow is what a session has yet to be sent of what went to many: for each channel on which it
@@ -23,8 +24,8 @@ type overflow struct {
 	closed bool
 	queues map[string]*channelQueue // by the channel's name
 	bytes  int
-	moved  chan struct{} // closed when less waits than before; nil while nobody looks
-	hold   holdup        // of those who wait for room
+	moved  wakeup.Bell // less waits than before
+	hold   holdup      // of those who wait for room
 }
 
 // channelQueue is what waits on one channel.

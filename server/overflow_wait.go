@@ -7,10 +7,7 @@ import (
 
 // wake lets those look again who wait. Call it with mu held.
 func (o *overflow) wake() {
-	if o.moved != nil {
-		close(o.moved)
-		o.moved = nil
-	}
+	o.moved.Ring()
 	o.hold.wake()
 }
 
@@ -19,10 +16,7 @@ func (o *overflow) waitUntil(ctx context.Context, done func() bool) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for !done() {
-		if o.moved == nil {
-			o.moved = make(chan struct{})
-		}
-		moved := o.moved
+		moved := o.moved.Wait()
 		o.mu.Unlock()
 		var err error
 		select {

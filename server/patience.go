@@ -41,7 +41,7 @@ func (s *Server) awaitPlace() {
 		if left <= 0 {
 			return
 		}
-		changed := s.change()
+		changed := s.ended.Wait()
 		s.mu.Unlock()
 		timer := time.NewTimer(left)
 		select {

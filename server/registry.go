@@ -43,7 +43,7 @@ func (s *Server) join(sess *Session, h *handshake) error {
 func (s *Server) unjoin(sess *Session) {
 	s.notJoining(sess)
 	s.releaseTransient(sess)
-	s.notify()
+	s.ended.Ring()
 }
 
 // abandonJoin gives the room of a session back that was not welcomed.
@@ -154,13 +154,5 @@ func (s *Server) cutLingering(key keys.PublicKey) {
 		if i < len(all)-1 {
 			s.discard(sess, channel.CodeReplaced)
 		}
-	}
-}
-
-// notify wakes those who wait for sessions and handshakes to end. Call it with mu held.
-func (s *Server) notify() {
-	if s.changed != nil {
-		close(s.changed)
-		s.changed = nil
 	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/pysock/pysock/channel"
 	"github.com/pysock/pysock/internal/link"
+	"github.com/pysock/pysock/internal/wakeup"
 	"github.com/pysock/pysock/internal/wire"
 	"github.com/pysock/pysock/keys"
 	"github.com/pysock/pysock/secure"
@@ -209,7 +210,7 @@ type Server struct {
 	renewals   *time.Timer                          // looks for connections that are too old; nil before there was a session that can be resumed
 	joining    int                                  // sessions that are being welcomed, or wait until there is room
 	yielding   int                                  // sessions of open whose place one of those has
-	changed    chan struct{}                        // closed and replaced when a session or a handshake ended; nil while nobody waits
+	ended      wakeup.Bell                          // a session or a handshake has
 }
 
 // start makes the server ready, once.

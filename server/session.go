@@ -11,6 +11,7 @@ import (
 	"github.com/pysock/pysock/channel"
 	"github.com/pysock/pysock/internal/link"
 	"github.com/pysock/pysock/internal/resume"
+	"github.com/pysock/pysock/internal/wakeup"
 	"github.com/pysock/pysock/internal/wire"
 	"github.com/pysock/pysock/keys"
 	"github.com/pysock/pysock/secure"
@@ -78,7 +79,7 @@ type Session struct {
 	awayTold  bool           // what others were told of it last
 	notes     []note         // what the application is to be told of it
 	telling   bool           // hooks are being called of that
-	hooksIdle chan struct{}  // closed when telling is not any more; nil while nobody waits
+	hooksIdle wakeup.Bell    // telling is not any more
 }
 
 var _ channel.Conn = (*Session)(nil)

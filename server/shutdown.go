@@ -100,7 +100,7 @@ func (s *Server) stopAccepting() {
 	for e := s.away.Front(); e != nil; e = s.away.Front() {
 		s.end(e.Value.(*Session), channel.CodeShutdown, "")
 	}
-	s.notify()
+	s.ended.Ring()
 	s.mu.Unlock()
 }
 
@@ -109,7 +109,7 @@ func (s *Server) awaitHandlers(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for len(s.open) > 0 {
-		changed := s.change()
+		changed := s.ended.Wait()
 		s.mu.Unlock()
 		select {
 		case <-changed:
@@ -147,7 +147,7 @@ func (s *Server) sayShutdown() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for s.connected > 0 {
-		changed := s.change()
+		changed := s.ended.Wait()
 		s.mu.Unlock()
 		select {
 		case <-changed:
@@ -172,7 +172,7 @@ func (s *Server) finish() {
 		if s.connected == 0 && s.joining == 0 && s.handshakes.running == 0 {
 			break
 		}
-		changed := s.change()
+		changed := s.ended.Wait()
 		s.mu.Unlock()
 		<-changed
 		s.mu.Lock()
@@ -183,12 +183,4 @@ func (s *Server) finish() {
 	s.mu.Unlock()
 	s.enders.Wait()
 	s.listeners.CloseAll()
-}
-
-// change is closed when a session or a handshake has ended. Call it with mu held.
-func (s *Server) change() <-chan struct{} {
-	if s.changed == nil {
-		s.changed = make(chan struct{})
-	}
-	return s.changed
 }

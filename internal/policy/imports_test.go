@@ -45,7 +45,7 @@ var layers = []layer{
 	{path: "client", imports: []string{"keys", "secure", "channel", "internal/link", "internal/resume", "internal/durable",
 		"internal/service", "internal/text", "internal/wire"}},
 	{path: "server", imports: []string{"keys", "secure", "channel", "internal/link", "internal/resume", "internal/service", "internal/text",
-		"internal/wire", "internal/flow"}},
+		"internal/wire", "internal/flow", "internal/wakeup"}},
 	{path: "internal/testworld", imports: []string{"keys", "secure", "channel", "client", "server", "internal/wire"}},
 
 	{path: "cmd/...", imports: []string{
