@@ -108,8 +108,14 @@ type Config struct {
 
 	// Timeout bounds the handshake, 0 for 10 s. Dial's ctx bounds connecting and the handshake
 	// together, and so does Timeout from the second connection on, and in Dial if there are several
-	// addresses. In a pipe it bounds the handshake.
+	// addresses.
 	Timeout time.Duration
+
+	// PipeTimeout is how long a peer may take to answer when a pipe is opened to him, at first and
+	// again after a loss; 0 for Timeout. One who has lost his connection answers when he is back:
+	// to wait for him set it to more than a server's grace, two minutes as a rule, and let ctx
+	// bound OpenPipe. Handshakes of pipes that others open are bounded by Timeout.
+	PipeTimeout time.Duration
 
 	// KeepAlive is how long the connection may be silent before the client asks whether the server
 	// is there, 0 for 15 s. A server that is not heard of for 10 s more is taken for lost, and the
@@ -161,8 +167,8 @@ func (c *Config) check() error {
 		name string
 		n    int64
 	}{
-		{"Timeout", int64(c.Timeout)}, {"KeepAlive", int64(c.KeepAlive)}, {"PipeGrace", int64(c.PipeGrace)},
-		{"RenewAfter", int64(c.RenewAfter)},
+		{"Timeout", int64(c.Timeout)}, {"PipeTimeout", int64(c.PipeTimeout)}, {"KeepAlive", int64(c.KeepAlive)},
+		{"PipeGrace", int64(c.PipeGrace)}, {"RenewAfter", int64(c.RenewAfter)},
 		{"RenewBytes", c.RenewBytes}, {"ResumeBuffer", int64(c.ResumeBuffer)}, {"StreamWindow", int64(c.StreamWindow)},
 	} {
 		if size.n < 0 {
@@ -177,6 +183,9 @@ func (c *Config) withDefaults() Config {
 	d := *c
 	if d.Timeout == 0 {
 		d.Timeout = secure.DefaultTimeout
+	}
+	if d.PipeTimeout == 0 {
+		d.PipeTimeout = d.Timeout
 	}
 	if d.PipeGrace == 0 {
 		d.PipeGrace = DefaultPipeGrace

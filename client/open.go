@@ -19,9 +19,14 @@ import (
 //
 // The error is a *keys.ChangedKeyError if somebody with another key answered, and else an *Error:
 // CodeUnknownPeer (no such name, or no key for it), CodeNotConnected, CodeRefused (by the server's
-// policy or by the peer), CodeUnknownKey (the peer does not know us), CodeBusy, CodeGone (it left
-// meanwhile), or CodeTimeout: it did not answer within Config.Timeout, as one whose connection is
-// lost and who may be coming back.
+// policy or by the peer), CodeUnknownKey (the peer does not know us), CodeBusy (too many pipes wait
+// or are open already), CodeGone (it left meanwhile), or CodeTimeout: it did not answer within
+// Config.PipeTimeout, as one whose connection is lost and who may be coming back.
+//
+// A peer who is away is to be waited for with one OpenPipe, a long PipeTimeout and a ctx that ends
+// when we no longer want to, and not by knocking again and again: a pipe that was given up, at the
+// end of its time or of ctx, counts at the server until the peer is back and has heard of it, or
+// has left. While four of this client's do, each further one gets CodeBusy.
 func (c *Client) OpenPipe(ctx context.Context, name string) (*Pipe, error) {
 	if err := keys.CheckName(name); err != nil {
 		return nil, err
@@ -75,7 +80,8 @@ func (c *Client) connectPipe(ctx context.Context, trust *peerTrust,
 		return nil, wire.Welcome{}, err
 	}
 	conn, err := secure.Initiate(ctx, stream, &secure.Config{
-		Key: c.cfg.Keys.Private, Pipe: binding(open), Hello: hello, VerifyPeer: trust.check, Timeout: c.cfg.Timeout,
+		Key: c.cfg.Keys.Private, Pipe: binding(open), Hello: hello, VerifyPeer: trust.check,
+		Timeout: c.cfg.PipeTimeout,
 	})
 	if err != nil {
 		return nil, wire.Welcome{}, pipeError(trust.name, err)

@@ -111,14 +111,15 @@ func (x *exchange) bound(ctx context.Context) (context.Context, context.CancelFu
 	return context.WithTimeoutCause(ctx, d, &lateError{d.String()})
 }
 
-// forEver is how long a pipe may be without its peer when nothing but --timeout is to end the command.
+// forEver is how long a pipe may be without its peer, and how long he may take to answer, when
+// nothing but --timeout is to end the command.
 const forEver = 100 * 365 * 24 * time.Hour
 
 // config is how the client connects: once, or with again as often as it takes.
 func (x *exchange) config() *client.Config {
 	cfg := &client.Config{Transient: true, NoPipes: true, Handler: new(channel.Mux), NoReconnect: !x.again}
 	if x.again {
-		cfg.Delivery, cfg.PipeGrace = client.AtLeastOnce, forEver
+		cfg.Delivery, cfg.PipeGrace, cfg.PipeTimeout = client.AtLeastOnce, forEver, forEver
 	}
 	cfg.Handler.Fallback(discard)
 	return cfg
@@ -187,23 +188,22 @@ const openAgain = 250 * time.Millisecond
 // openPipe opens the pipe. With --again it waits for a peer who is not connected, or does not answer
 // as his connection is lost: he may be on his way back, as after a restart of the server.
 func (x *exchange) openPipe(ctx context.Context, notes io.Writer, c *client.Client) (*client.Pipe, error) {
-	begun, told := time.Now(), false
+	if x.again {
+		defer x.tellAbsent(notes, c)()
+	}
 	var absent error // the last that says so
 	for {
+		knocked := time.Now()
 		p, err := c.OpenPipe(ctx, x.to)
 		switch {
 		case err == nil:
 			return p, nil
-		case absent != nil && ctx.Err() != nil:
-			return nil, x.pipeError(ctx, c, absent)
-		case !x.again || !isAbsent(err):
+		case ctx.Err() != nil && absent != nil && time.Since(knocked) < brief:
+			return nil, x.pipeError(ctx, c, absent) // this one had no time to find out
+		case ctx.Err() != nil, !x.again, !mayCome(c, err):
 			return nil, x.pipeError(ctx, c, err)
 		}
 		absent = err
-		if !told && time.Since(begun) >= brief {
-			told = true
-			fmt.Fprintf(notes, "%q is not there; trying again\n", x.to)
-		}
 		select {
 		case <-time.After(openAgain):
 		case <-ctx.Done():
@@ -212,10 +212,51 @@ func (x *exchange) openPipe(ctx context.Context, notes io.Writer, c *client.Clie
 	}
 }
 
-// isAbsent reports whether a peer could not be reached who may be later.
-func isAbsent(err error) bool {
-	return errors.Is(err, channel.CodeNotConnected) || errors.Is(err, channel.CodeGone) ||
-		errors.Is(err, channel.CodeTimeout)
+// tellAbsent says that the peer is waited for, once that takes brief, until stop is called. If there
+// is no connection to the server that is told, and not this.
+func (x *exchange) tellAbsent(notes io.Writer, c *client.Client) (stop func()) {
+	quit, done := make(chan struct{}), make(chan struct{})
+	go func() { // stops when it is told, or with stop
+		defer close(done)
+		tick := time.NewTicker(lookAgain)
+		defer tick.Stop()
+		begun := time.Now()
+		for {
+			select {
+			case <-tick.C:
+				s := c.State()
+				if s.Phase == client.Online && min(time.Since(begun), time.Since(s.Since)) >= brief {
+					fmt.Fprintf(notes, "%q is not there; trying again\n", x.to)
+					return
+				}
+			case <-quit:
+				return
+			}
+		}
+	}()
+	return func() {
+		close(quit)
+		<-done
+	}
+}
+
+// mayCome reports whether a pipe that could not be opened may be later: the peer is not there, has
+// no place for another, or our own session is lost and another follows.
+func mayCome(c *client.Client, err error) bool {
+	var e *channel.Error
+	switch {
+	case c.Context().Err() != nil:
+		return false
+	case errors.Is(err, client.ErrSessionLost):
+		return true
+	case !errors.As(err, &e):
+		return false
+	}
+	switch e.Code {
+	case channel.CodeNotConnected, channel.CodeGone, channel.CodeTimeout, channel.CodeBusy:
+		return true
+	}
+	return false
 }
 
 // message marks a body as text if it is.

@@ -119,8 +119,7 @@ func (x *exchange) pipeError(ctx context.Context, c *client.Client, err error) e
 	var e *channel.Error
 	coded := errors.As(err, &e)
 	if ctx.Err() != nil {
-		return fmt.Errorf("connecting to %q: %w%s", x.to, ended(ctx),
-			x.whyLate(ctx, c, coded && e.Code == channel.CodeNotConnected))
+		return fmt.Errorf("connecting to %q: %w%s", x.to, ended(ctx), x.whyLate(ctx, c, err))
 	}
 	if !coded {
 		return lostError("the server", x.several, err)
@@ -135,6 +134,11 @@ func (x *exchange) pipeError(ctx context.Context, c *client.Client, err error) e
 			x.to)
 	case e.Code == channel.CodeTimeout && !e.Remote:
 		return fmt.Errorf("%q does not answer: it may have lost its connection; try again", x.to)
+	case e.Code == channel.CodeBusy && x.command == "send":
+		return fmt.Errorf("%q takes no further pipe at the moment (%v): try again when it is there, or --again waits for it",
+			x.to, e)
+	case e.Code == channel.CodeBusy:
+		return fmt.Errorf("%q takes no further pipe at the moment (%v): try again when it is there", x.to, e)
 	case e.Code == channel.CodeUnknownPeer && e.Remote:
 		return fmt.Errorf("the server knows nobody called %q: check the name", x.to)
 	case e.Code == channel.CodeRefused && e.Remote && e.Text == "", e.Code == channel.CodeUnknownKey:
@@ -144,13 +148,13 @@ func (x *exchange) pipeError(ctx context.Context, c *client.Client, err error) e
 }
 
 // whyLate says in brackets what may have kept a pipe from being opened in time.
-func (x *exchange) whyLate(ctx context.Context, c *client.Client, absent bool) string {
+func (x *exchange) whyLate(ctx context.Context, c *client.Client, err error) string {
 	switch {
 	case errors.Is(ended(ctx), errInterrupted):
 		return ""
 	case c.State().Phase != client.Online:
 		return " (our connection to the server is lost)"
-	case absent:
+	case errors.Is(err, channel.CodeNotConnected):
 		return fmt.Sprintf(" (%q is not connected to the server: pysock listen connects it)", x.to)
 	}
 	return fmt.Sprintf(" (%q may have lost its connection)", x.to)

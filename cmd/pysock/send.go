@@ -34,7 +34,7 @@ after a restart, or cannot be reached for as long as it keeps one, unless:
                           taken again. A receiver that was started again may get
                           that twice; one that was not gets it once. The first
                           connection is tried once all the same; a NAME that is
-                          not connected is waited for
+                          not connected, or does not answer, is waited for
     --group NAME          to all others in the group NAME, through the server,
                           which can read it; in place of --to, and without
                           --again. Exit status 0 means then that the server has
