@@ -16,8 +16,9 @@ import (
 //
 // What became of messages only those are told who send them, or who ask how it ended: Send,
 // SendMessage, SendAcked, Flush, Close and CloseWithReason may return a *GapError, and the cause of
-// the Context may be one. Request, RequestMessage, OpenStream and all others return why the
-// connection ended without it, and nothing is told through them.
+// the Context may be one, which Run of a client or a pipe returns. Request, RequestMessage,
+// OpenStream, Receive and all others return why the connection ended without it, and nothing is
+// told through them.
 type Conn interface {
 	// Peer says who the other end is. Its key does not change during a connection's life. The name and the groups of
 	// a server's session may; a pipe keeps what it was opened with.

@@ -48,7 +48,7 @@ func (c *Client) acceptPipe(ctx context.Context) (*Pipe, error) {
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	case <-c.conn.Context().Done():
-		return nil, context.Cause(c.conn.Context())
+		return nil, withoutGap(context.Cause(c.conn.Context()))
 	}
 }
 

@@ -99,7 +99,9 @@ func (c *Client) Key() keys.PublicKey { return c.cfg.Keys.Private.Public() }
 func (c *Client) Peer() channel.Peer { return c.peer }
 
 // Context is done when the client has ended, not when a connection is lost; context.Cause says why:
-// ErrClosed, what the server said, or with Config.NoReconnect what was seen of the loss.
+// ErrClosed; a *channel.CloseError with what the server said, also if it did so when the client came
+// back after a loss; a *channel.LostError if who answered then is another server, or with
+// Config.NoReconnect with what was seen of the loss; or a *channel.GapError with one of these in it.
 func (c *Client) Context() context.Context { return c.conn.Context() }
 
 // within gives a call that sends something the end that Config.FailOffline wants.

@@ -50,7 +50,7 @@ func (c connection) Flush(ctx context.Context) error { return c.said(ctx, c.Conn
 
 func (c connection) Receive(ctx context.Context, channels ...string) (*channel.Message, error) {
 	m, err := c.Conn.Receive(ctx, channels...)
-	return m, c.said(ctx, err)
+	return m, c.bare(ctx, err)
 }
 
 func (c connection) Request(ctx context.Context, name string, enc channel.Encoding,

@@ -35,7 +35,7 @@ func (c *Client) finally(ctx context.Context, err error) error {
 	case err == nil:
 		return nil
 	case life.Err() != nil:
-		return context.Cause(life)
+		return withoutGap(context.Cause(life))
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	}
@@ -68,6 +68,6 @@ func (c *Client) pause(ctx context.Context, back *backoff) error {
 	case <-ctx.Done():
 		return c.finally(ctx, ctx.Err())
 	case <-c.conn.Context().Done():
-		return context.Cause(c.conn.Context())
+		return withoutGap(context.Cause(c.conn.Context()))
 	}
 }

@@ -178,7 +178,7 @@ func (k *keeper) comeBack() bool {
 		case k.ctx.Err() != nil:
 			return false
 		case final(err):
-			c.conn.End(err)
+			c.conn.End(endWith(err))
 			return false
 		case errors.Is(err, channel.CodeNoSession):
 			k.session.fail(&SessionLostError{Err: err}) // with NoReconnect that is the client's end

@@ -280,3 +280,38 @@ func without(ctx context.Context, c interface {
 		func() error { _, err := c.OpenStream(ctx, "bytes"); return err },
 	}
 }
+
+// TestKickedWhileAway: how a client ends does not depend on whether it is connected when it is kicked.
+func TestKickedWhileAway(t *testing.T) {
+	for _, away := range []bool{false, true} {
+		bubble(t, func(t *testing.T) {
+			ctx := t.Context()
+			w := newWorld(t, nil, "alice")
+			alice := w.dial("alice", nil)
+			require.NoError(t, alice.Send(ctx, "up", nil))
+			synctest.Wait()
+			if away {
+				w.net.fail(true)
+				await(t, alice, phase(client.Resuming))
+			}
+			sess, ok := w.srv.Session("alice")
+			require.True(t, ok)
+			_ = sess.CloseWithReason(channel.CodeKicked, "go")
+			w.net.fail(false)
+			_, err := alice.Receive(ctx)
+			require.IsType(t, &channel.CloseError{}, err)
+			require.ErrorIs(t, err, channel.CodeKicked)
+			_, err = alice.AcceptPipe(ctx)
+			require.IsType(t, &channel.CloseError{}, err)
+			for _, err := range alice.Presence(ctx) {
+				require.IsType(t, &channel.CloseError{}, err)
+			}
+			cause := context.Cause(alice.Context())
+			var gap *channel.GapError
+			require.ErrorAs(t, cause, &gap)
+			require.Equal(t, &channel.CloseError{Code: channel.CodeKicked, Text: "go"}, gap.Err)
+			require.ErrorIs(t, alice.Run(ctx), channel.CodeKicked)
+			require.Equal(t, cause, alice.State().Err)
+		})
+	}
+}

@@ -47,7 +47,7 @@ func (p *Pipe) reopen() {
 		err := p.openAgain()
 		lost = err == nil // if it is missing now
 		if !lost && c.conn.Context().Err() == nil && finalForPipe(err) {
-			p.conn.End(err)
+			p.conn.End(&channel.LostError{Err: err})
 		}
 	}
 }

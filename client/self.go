@@ -44,7 +44,7 @@ func (s *self) take(ctx, life context.Context) error {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	case <-life.Done():
-		return context.Cause(life)
+		return withoutGap(context.Cause(life))
 	}
 }
 

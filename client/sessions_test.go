@@ -295,8 +295,7 @@ func TestReplacedWhileAway(t *testing.T) {
 		w.dial("alice", nil)
 		stuck.Store(false)
 		require.ErrorIs(t, first.Run(t.Context()), channel.CodeReplaced)
-		var refused *channel.Error
-		require.ErrorAs(t, context.Cause(first.Context()), &refused)
+		require.IsType(t, &channel.CloseError{}, context.Cause(first.Context()), "as if it had not been away")
 	})
 }
 
@@ -309,9 +308,10 @@ func TestRefusalIsFinal(t *testing.T) {
 		w.own = &own
 		w.restart(nil)
 		err := alice.Run(t.Context())
-		var refused *channel.Error
-		require.ErrorAs(t, err, &refused)
-		require.Equal(t, channel.CodeUnknownKey, refused.Code)
+		var closed *channel.CloseError
+		require.ErrorAs(t, err, &closed)
+		require.Equal(t, channel.CodeUnknownKey, closed.Code)
+		require.NotErrorIs(t, err, client.ErrSessionLost)
 		<-time.After(time.Hour)
 		require.Len(t, w.net.dialed(), 2)
 	})
@@ -332,6 +332,8 @@ func TestImpostor(t *testing.T) {
 		var changed *keys.ChangedKeyError
 		require.ErrorAs(t, alice.Run(t.Context()), &changed)
 		require.Equal(t, own.Public, changed.Offered)
+		require.IsType(t, &channel.LostError{}, context.Cause(alice.Context()))
+		require.NotErrorIs(t, alice.Run(t.Context()), client.ErrSessionLost)
 	})
 }
 

@@ -43,9 +43,12 @@ func (x *exchange) sendError(ctx context.Context, err error) error {
 func lostError(who string, several bool, err error) error {
 	var lost *channel.LostError
 	var session *client.SessionLostError
+	var changed *keys.ChangedKeyError
 	switch {
 	case !errors.As(err, &lost):
 		return err
+	case errors.As(err, &changed):
+		return changed
 	case lost.Err == nil:
 		return fmt.Errorf("the connection to %s was lost", who)
 	case errors.As(lost.Err, &session) && session.Grace > 0:

@@ -54,6 +54,8 @@ func TestListenSaysThatGroupsAreRefused(t *testing.T) {
 	assert.EqualError(t, o.groupError(refused), `the server does not let us join all of the groups "red", "re\u009bd" ("no\x1b")`+advice)
 	assert.EqualError(t, (&listenArgs{groups: list{"red"}}).groupError(&channel.Error{Code: channel.CodeRefused, Remote: true}),
 		`the server does not let us join the group "red"`+advice)
+	assert.EqualError(t, (&listenArgs{groups: list{"red"}}).groupError(&channel.CloseError{Code: channel.CodeRefused, Text: "not now"}),
+		`the server does not let us join the group "red" ("not now")`+advice)
 	assert.Equal(t, refused, new(listenArgs).groupError(refused))
 	for _, other := range []error{channel.CodeRefused, &channel.Error{Code: channel.CodeBusy, Remote: true}} {
 		assert.Equal(t, other, o.groupError(other))

@@ -164,7 +164,6 @@ func waitHandlers(c *client.Client, now <-chan struct{}) {
 func (o *listenArgs) outcome(p *printer, interrupted context.Context, reason error, f *keys.File) error {
 	printed, failed := p.result()
 	var closed *channel.CloseError
-	var refused *channel.Error
 	switch {
 	case failed != nil:
 		return failed
@@ -174,12 +173,12 @@ func (o *listenArgs) outcome(p *printer, interrupted context.Context, reason err
 		return nil
 	case interrupted.Err() != nil:
 		return fmt.Errorf("%w after %d of %d messages", errInterrupted, printed, o.count)
+	case errors.As(reason, &closed) && closed.Code == channel.CodeUnknownKey:
+		return fmt.Errorf("the server does not know this key any more: %s", letIn(f))
+	case errors.As(reason, &closed) && closed.Code == channel.CodeRefused && len(o.groups) > 0:
+		return o.groupError(closed)
 	case errors.As(reason, &closed):
 		return withAdvice(closeError("the server", closed), closed.Code, f)
-	case errors.As(reason, &refused) && refused.Code == channel.CodeUnknownKey:
-		return fmt.Errorf("the server does not know this key any more: %s", letIn(f))
-	case errors.As(reason, &refused):
-		return o.groupError(withAdvice(reason, refused.Code, f))
 	}
 	return lostError("the server", o.several, reason)
 }
@@ -188,12 +187,21 @@ func (o *listenArgs) outcome(p *printer, interrupted context.Context, reason err
 // code. Other errors are as they were.
 func (o *listenArgs) groupError(err error) error {
 	var refused *channel.Error
-	if len(o.groups) == 0 || !errors.As(err, &refused) || refused.Code != channel.CodeRefused || !refused.Remote {
+	var closed *channel.CloseError // when it has come back
+	text := ""
+	switch {
+	case len(o.groups) == 0 || !errors.Is(err, channel.CodeRefused):
 		return err
+	case errors.As(err, &closed):
+		text = closed.Text
+	case !errors.As(err, &refused) || !refused.Remote:
+		return err
+	default:
+		text = refused.Text
 	}
 	said, quoted := "", make([]string, len(o.groups))
-	if refused.Text != "" {
-		said = " (" + strconv.Quote(refused.Text) + ")"
+	if text != "" {
+		said = " (" + strconv.Quote(text) + ")"
 	}
 	for i, g := range o.groups {
 		quoted[i] = strconv.Quote(g)
