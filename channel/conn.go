@@ -65,9 +65,9 @@ type Conn interface {
 	// has accepted; the error is an *Error with CodeNoListener or CodeBusy if it does not. The stream may outlive ctx.
 	OpenStream(ctx context.Context, name string) (net.Conn, error)
 
-	// Close sends what Send accepted, says goodbye and ends the connection. It waits for the
-	// network at most a few seconds, and not for the other application: call Flush first if that
-	// matters.
+	// Close sends what Send accepted, says goodbye and ends the connection. It waits for the network
+	// at most 5 s, as long as that if it is down and may come back, and not for the other
+	// application: call Flush first if that matters.
 	//
 	// It returns nil if the other end has answered: then all that was sent has arrived there.
 	// Whether its application takes it Close does not say, nor that it does not handle a channel,

@@ -9,9 +9,11 @@ import (
 	"github.com/pysock/pysock/internal/wire"
 )
 
-// Close closes the pipes, sends what Send accepted, and ends the client. It waits for the network
-// at most a few seconds, also if the connection is lost and may come back within them; while there
-// is no session it does not wait.
+// Close closes the pipes, sends what Send accepted, and ends the client. For the network it waits at
+// most 5 s, and before that as long for the pipes, if there are any. It does so also while the
+// client is Resuming, 5 s in all, because the connection may come back and the server is to hear of
+// the end: with nothing to send it returns nil after them. While there is no session it does not
+// wait.
 //
 // The error is as channel.Conn says: a *channel.GapError if the server has not answered in that
 // time, as when the connection is lost and does not come back, and messages to it are not known to

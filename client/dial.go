@@ -116,8 +116,9 @@ func dialError(address string, err error) error {
 	var cut *secure.TruncatedError
 	switch {
 	case errors.As(err, &cut):
-		return fmt.Errorf("the server at %q ended the connection during the handshake, it may be overloaded: %w",
-			address, err)
+		return &handshakeError{address, "ended the connection during the handshake: it may be overloaded", err}
+	case errors.Is(err, secure.ErrTimeout):
+		return &handshakeError{address, "did not finish the handshake in time", err}
 	case errors.As(err, &refused):
 		return fmt.Errorf("the server at %q refused the connection: %w", address,
 			&channel.Error{Code: channel.Code(refused.Code), Text: refused.Text, Remote: true})
@@ -126,6 +127,15 @@ func dialError(address string, err error) error {
 	}
 	return fmt.Errorf("the server at %q: %w", address, err)
 }
+
+// handshakeError says in its own words what package secure has said less clearly.
+type handshakeError struct {
+	address, what string
+	err           error
+}
+
+func (e *handshakeError) Error() string { return fmt.Sprintf("the server at %q %s", e.address, e.what) }
+func (e *handshakeError) Unwrap() error { return e.err }
 
 func (c *Config) maxMessage() uint32 {
 	if c.MaxMessage == 0 {

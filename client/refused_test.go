@@ -3,8 +3,10 @@ package client_test
 import (
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"os"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -56,4 +58,43 @@ func testNobodyListens(t *testing.T, addresses int) time.Duration {
 		require.LessOrEqual(t, at[i].Sub(at[i-1]), 50*time.Millisecond<<(i-1), "before attempt %d", i+1)
 	}
 	return at[n].Sub(at[n-1])
+}
+
+// TestHandshakeThatFails: an attempt that comes to nothing is told in one clear line.
+func TestHandshakeThatFails(t *testing.T) {
+	for _, test := range []struct {
+		closes bool
+		want   string
+		is     error
+	}{
+		{false, `the server at "hub:2" did not finish the handshake in time`, os.ErrDeadlineExceeded},
+		{true, `the server at "hub:2" ended the connection during the handshake: it may be overloaded`, io.ErrUnexpectedEOF},
+	} {
+		bubble(t, func(t *testing.T) {
+			w := newWorld(t, nil, "alice")
+			h := w.net.listen("hub:2")
+			defer h.Close()
+			go func() {
+				for { // stops when the host is closed
+					conn, err := h.Accept()
+					if err != nil {
+						return
+					}
+					defer conn.Close()
+					if test.closes {
+						_, _ = io.ReadFull(conn, make([]byte, 1000))
+						conn.Close()
+					}
+				}
+			}()
+			_, err := client.Dial(t.Context(), "hub:2", w.config("alice", nil))
+			require.EqualError(t, err, test.want)
+			require.ErrorIs(t, err, test.is)
+
+			alice := w.dial("alice", func(c *client.Config) { c.Addresses = []string{"hub:2"} })
+			require.NoError(t, w.srv.Close())
+			s := await(t, alice, func(s client.State) bool { return s.Err != nil && strings.Contains(s.Err.Error(), "hub:2") })
+			require.EqualError(t, s.Err, test.want)
+		})
+	}
 }

@@ -155,11 +155,11 @@ func (c *Conn) leave(l *link.Link) {
 }
 
 // resend sends again what earlier links have left. That the other side does not take it any more
-// ends the Conn, as a loss: there is no way to tell anybody sooner.
+// ends the Conn: there is no way to tell anybody sooner.
 func (c *Conn) resend(l *link.Link) {
 	err := l.Resend(l.Context())
 	if err != nil && !l.Ended(err) && l.Context().Err() == nil {
-		c.End(&channel.LostError{Err: err})
+		c.End(err)
 	}
 }
 
