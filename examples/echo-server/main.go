@@ -5,7 +5,6 @@ package main
 import (
 	"context"
 	"log"
-	"net"
 
 	"github.com/pysock/pysock/channel"
 	"github.com/pysock/pysock/keys"
@@ -15,15 +14,13 @@ import (
 func main() {
 	id, err := keys.Load("server.yaml")
 	check(err)
-	ln, err := net.Listen("tcp", id.Listen)
-	check(err)
-	log.Print("listening on ", ln.Addr())
 	srv := &server.Server{Keys: id, Handler: new(channel.Mux)}
 	srv.Handler.Handle("test", func(ctx context.Context, from channel.Conn, m *channel.Message) error {
 		log.Printf("%s says %q", m.From.Name, m.Body)
 		return from.Send(ctx, "test", m.Body)
 	})
-	check(srv.Serve(context.Background(), ln))
+	log.Print("listening on ", id.Listen)
+	check(srv.ListenAndServe(context.Background(), ""))
 }
 
 func check(err error) {
