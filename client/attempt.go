@@ -12,22 +12,22 @@ import (
 	"github.com/pysock/pysock/secure"
 )
 
-// attempt makes one connection and goes on over it, with the session or, if anew is set or there is
+// reconnect makes one connection and goes on over it, with the session or, if anew is set or there is
 // none, with a new one.
-func (k *keeper) attempt(anew bool) error {
+func (k *keeper) reconnect(anew bool) error {
 	s := k.session
 	ctx, cancel := context.WithCancel(k.ctx)
 	defer cancel()
 	defer k.sleeper.during(cancel)()
 	if !k.resumable(s) {
-		conn, w, err := k.dialer.bounded(ctx, nil)
+		conn, w, err := k.dialer.tryInTime(ctx, nil)
 		if err != nil {
 			return err
 		}
 		return k.begin(conn, &w)
 	}
 	var h *resume.Handover
-	conn, w, err := k.dialer.bounded(ctx, func(hash [resume.HashSize]byte) *wire.Token {
+	conn, w, err := k.dialer.tryInTime(ctx, func(hash [resume.HashSize]byte) *wire.Token {
 		h = s.stream.Handover() // no sooner: until it ends the present connection acknowledges nothing more, and so may stall
 		return s.token(hash, h.Position(), anew)
 	})
@@ -80,7 +80,7 @@ func (k *keeper) begin(conn *secure.Conn, w *wire.Welcome) error {
 	s.number = 1
 	if old := k.session; old != nil {
 		s.number = old.number + 1
-		if !old.over() {
+		if !old.linkDone() {
 			old.link.Cut(&SessionLostError{Err: errNewSession})
 		}
 	}

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"context"
 	"math/rand/v2"
 	"time"
 )
@@ -19,6 +20,19 @@ func (b *backoff) next() time.Duration {
 		b.n++ // and no further: what is doubled too often is negative
 	}
 	return rand.N(bound) + 1
+}
+
+// wait waits for the next attempt's time. It reports whether none of the lives ended before.
+func (b *backoff) wait(one, other context.Context) bool {
+	timer := time.NewTimer(b.next())
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-one.Done():
+	case <-other.Done():
+	}
+	return false
 }
 
 func (b *backoff) reset() { b.n = 0 }

@@ -108,5 +108,5 @@ func (c *Client) endsWith(err error) bool {
 		return true
 	}
 	closed := closedByPeer(err)
-	return closed != nil && finalCode(closed.Code)
+	return closed != nil && ofSession.refuses(closed.Code)
 }

@@ -51,14 +51,14 @@ func dial(ctx context.Context, address string, cfg *Config, now clock) (*Client,
 
 // first tries each address once.
 func (d *dialer) first(ctx context.Context) (conn *secure.Conn, w wire.Welcome, err error) {
-	attempt := d.bounded
+	try := d.tryInTime
 	if len(d.addresses) == 1 {
-		attempt = d.attempt // ctx says how long connecting may take
+		try = d.tryNext // ctx says how long connecting may take
 	}
 	var failed DialError
 	for range d.addresses {
 		address := d.address()
-		if conn, w, err = attempt(ctx, nil); err == nil || final(err) {
+		if conn, w, err = try(ctx, nil); err == nil || finalForClient(err) {
 			return conn, w, err
 		}
 		failed.Attempts = append(failed.Attempts, DialAttempt{Address: address, Err: err})

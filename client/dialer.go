@@ -8,7 +8,6 @@ import (
 	"net"
 	"slices"
 
-	"github.com/pysock/pysock/channel"
 	"github.com/pysock/pysock/internal/resume"
 	"github.com/pysock/pysock/internal/wire"
 	"github.com/pysock/pysock/keys"
@@ -78,10 +77,10 @@ func (d *dialer) address() string { return d.addresses[d.turn] }
 // tokenFor makes the token of a hello, for the handshake that has the hash before it.
 type tokenFor func(hash [resume.HashSize]byte) *wire.Token
 
-// attempt connects to the address whose turn it is; the next one's comes if that fails. The context
+// tryNext connects to the address whose turn it is; the next one's comes if that fails. The context
 // bounds all of it. With ask, which may be nil, it asks for a session to go on: it is called at
 // most once, right before the token is sent.
-func (d *dialer) attempt(ctx context.Context, ask tokenFor) (*secure.Conn, wire.Welcome, error) {
+func (d *dialer) tryNext(ctx context.Context, ask tokenFor) (*secure.Conn, wire.Welcome, error) {
 	conn, w, err := d.connect(ctx, d.addresses[d.turn], d.trust[d.turn], ask)
 	if err != nil {
 		d.next()
@@ -92,11 +91,11 @@ func (d *dialer) attempt(ctx context.Context, ask tokenFor) (*secure.Conn, wire.
 // next gives the turn to the next address.
 func (d *dialer) next() { d.turn = (d.turn + 1) % len(d.addresses) }
 
-// bounded is attempt within Config.Timeout.
-func (d *dialer) bounded(ctx context.Context, ask tokenFor) (*secure.Conn, wire.Welcome, error) {
+// tryInTime is tryNext within Config.Timeout.
+func (d *dialer) tryInTime(ctx context.Context, ask tokenFor) (*secure.Conn, wire.Welcome, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, d.cfg.Timeout, secure.ErrTimeout)
 	defer cancel()
-	return d.attempt(ctx, ask)
+	return d.tryNext(ctx, ask)
 }
 
 func (d *dialer) connect(ctx context.Context, address string, trust *serverTrust,
@@ -182,26 +181,4 @@ func (d *dialer) checkWelcome(w *wire.Welcome, token *wire.Token) error {
 		return errNoRecord
 	}
 	return nil
-}
-
-// final reports whether an attempt's error says that no later one will do better.
-func final(err error) bool {
-	var changed *keys.ChangedKeyError
-	var refused *channel.Error
-	switch {
-	case errors.As(err, &changed), errors.Is(err, errChangedName):
-		return true
-	case errors.As(err, &refused):
-		return refused.Remote && finalCode(refused.Code)
-	}
-	return false
-}
-
-// finalCode reports whether a server that gives the code, in a refusal or in CLOSE, does not want the client back.
-func finalCode(code channel.Code) bool {
-	switch code {
-	case channel.CodeShutdown, channel.CodeLimit, channel.CodeTimeout, channel.CodeBusy, channel.CodeNoSession:
-		return false
-	}
-	return true
 }

@@ -104,7 +104,7 @@ func (c *Client) Follow(ctx context.Context, name string, after uint64) iter.Seq
 				page, err = pageFrom(&answer, &request)
 			}
 			if err == nil && len(page.Entries) == 0 && page.Lost == 0 && !page.Anew {
-				err = c.pause(ctx, &back) // a server that does not wait
+				err = c.waitTurn(ctx, &back) // a server that does not wait
 			} else {
 				back.reset()
 			}

@@ -20,10 +20,10 @@ func insist[Answer any](ctx context.Context, c *Client, back *backoff, name stri
 	request any) (answer Answer, err error) {
 	for {
 		answer, err = ask[Answer](ctx, c, name, request)
-		if err == nil || !c.passes(ctx, err) {
+		if err == nil || !c.maySucceed(ctx, err) {
 			return answer, c.finally(ctx, err)
 		}
-		if err := c.pause(ctx, back); err != nil {
+		if err := c.waitTurn(ctx, back); err != nil {
 			return answer, err
 		}
 	}
@@ -42,32 +42,10 @@ func (c *Client) finally(ctx context.Context, err error) error {
 	return err
 }
 
-// passes reports whether a service that failed with err may be had later.
-func (c *Client) passes(ctx context.Context, err error) bool {
-	if ctx.Err() != nil || c.conn.Context().Err() != nil {
-		return false
-	}
-	said, ok := err.(*channel.Error)
-	if !ok {
-		return true // the session was lost
-	}
-	switch said.Code {
-	case channel.CodeShutdown, channel.CodeTimeout, channel.CodeCanceled, channel.CodeBusy:
-		return said.Remote
-	}
-	return false
-}
-
-// pause waits for the next turn of back. The error is why ctx or the client ended before.
-func (c *Client) pause(ctx context.Context, back *backoff) error {
-	timer := time.NewTimer(back.next())
-	defer timer.Stop()
-	select {
-	case <-timer.C:
+// waitTurn waits for the next turn of back. The error is why ctx or the client ended before.
+func (c *Client) waitTurn(ctx context.Context, back *backoff) error {
+	if back.wait(ctx, c.conn.Context()) {
 		return nil
-	case <-ctx.Done():
-		return c.finally(ctx, ctx.Err())
-	case <-c.conn.Context().Done():
-		return withoutGap(context.Cause(c.conn.Context()))
 	}
+	return c.finally(ctx, channel.ErrClosed)
 }

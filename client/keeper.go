@@ -89,7 +89,7 @@ func (k *keeper) watch() bool {
 	k.renewal = renewal{}
 	for k.ctx.Err() == nil {
 		s := k.session
-		if s.over() {
+		if s.linkDone() {
 			return !k.client.isClosed() && !k.client.endsWith(s.cause())
 		}
 		if _, away := s.away(); away && k.resumable(s) {
@@ -101,7 +101,7 @@ func (k *keeper) watch() bool {
 				back: backoff{first: firstWait, most: mostWait}}
 		}
 		wait := checkClock
-		if s.stream != nil && !s.ended() {
+		if s.stream != nil && !s.linkEnding() {
 			if wait = min(wait, k.renewIn(s)); wait <= 0 {
 				k.renew()
 				continue
@@ -133,7 +133,7 @@ func (k *keeper) renewIn(s *session) time.Duration {
 
 // renew makes a new connection while the present one works. If that fails the present one goes on, whatever the reason.
 func (k *keeper) renew() {
-	if k.attempt(k.renewal.anew) == nil {
+	if k.reconnect(k.renewal.anew) == nil {
 		k.renewal = renewal{}
 		return
 	}
@@ -146,9 +146,9 @@ func (k *keeper) renew() {
 // resumable reports whether the session can go on over another connection.
 func (k *keeper) resumable(s *session) bool {
 	switch {
-	case s.stream == nil || s.dead || s.over():
+	case s.stream == nil || s.unresumable || s.linkDone():
 		return false
-	case s.ended():
+	case s.linkEnding():
 		return k.client.isClosed() // what Close wants to be sent, is
 	}
 	return true
@@ -158,8 +158,8 @@ func (k *keeper) resumable(s *session) bool {
 func (k *keeper) comeBack() bool {
 	c := k.client
 	c.here.set(false)
-	wait, cause := k.firstWait(), k.session.cause()
-	if k.session.ended() {
+	wait, cause := k.waitAfterLoss(), k.session.cause()
+	if k.session.linkEnding() {
 		cause = sessionLost(cause)
 	}
 	for {
@@ -167,7 +167,7 @@ func (k *keeper) comeBack() bool {
 			return false
 		}
 		before := k.session
-		err := k.attempt(!c.cfg.NoReconnect && !c.isClosed())
+		err := k.reconnect(!c.cfg.NoReconnect && !c.isClosed())
 		switch {
 		case err == nil:
 			k.refused = 0
@@ -177,7 +177,7 @@ func (k *keeper) comeBack() bool {
 			return true
 		case k.ctx.Err() != nil:
 			return false
-		case final(err):
+		case finalForClient(err):
 			c.conn.End(endWith(err))
 			return false
 		case errors.Is(err, channel.CodeNoSession):
@@ -194,10 +194,10 @@ func (k *keeper) comeBack() bool {
 	}
 }
 
-// firstWait is how long to wait after a loss before the first attempt: not at all if the network lost the connection.
-func (k *keeper) firstWait() time.Duration {
+// waitAfterLoss is how long to wait after a loss before the first attempt: not at all if the network lost the connection.
+func (k *keeper) waitAfterLoss() time.Duration {
 	s := k.session
-	broken := s.broken()
+	broken := s.endedWhileConnected()
 	lasted := !broken && time.Since(s.welcomed) >= brief
 	if lasted || broken && time.Since(s.began) >= shortLived {
 		k.back.reset()
@@ -220,7 +220,7 @@ func (k *keeper) pause(d time.Duration, cause error) bool {
 	told := Offline
 	for k.ctx.Err() == nil {
 		over := s.link.Done()
-		if s.over() {
+		if s.linkDone() {
 			over = nil // that is known
 		}
 		resumable := k.resumable(s)

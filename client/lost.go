@@ -44,12 +44,12 @@ func sessionLost(err error) error {
 		switch {
 		case e.Err == nil:
 			return &channel.LostError{Err: ErrSessionLost}
-		case final(e.Err):
+		case finalForClient(e.Err):
 			return e // no other follows
 		}
 		return &channel.LostError{Err: &sessionEnd{e.Err}}
 	case *channel.CloseError:
-		if !finalCode(e.Code) {
+		if !ofSession.refuses(e.Code) {
 			return &sessionEnd{e}
 		}
 	}
@@ -84,17 +84,6 @@ func (e *SessionLostError) Unwrap() error { return e.Err }
 
 // errNewSession says why the session is not there: another is.
 var errNewSession = errors.New("it began a new one")
-
-// endWith is err, for which a client that has had a session, or a pipe that has had a link, is not
-// to get another, as its end: it must not matter whether somebody who is kicked has a connection at
-// that moment.
-func endWith(err error) error {
-	var refused *channel.Error
-	if errors.As(err, &refused) && refused.Remote {
-		return &channel.CloseError{Code: refused.Code, Text: refused.Text}
-	}
-	return &channel.LostError{Err: err}
-}
 
 // closedByPeer is the reason that the other side ended a link with, nil if the link was lost. A
 // lost pipe may have been lost because the hop or the stream below was closed: that is not the

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/pysock/pysock/channel"
-	"github.com/pysock/pysock/keys"
 )
 
 // Waits between attempts to open a pipe anew. They are short, because what is waited for is most
@@ -41,7 +40,7 @@ func (p *Pipe) reopen() {
 	for lost := true; p.missing(); {
 		if lost && time.Since(p.attached) >= shortLived {
 			p.back.reset()
-		} else if !p.pause(p.back.next()) {
+		} else if !p.back.wait(p.conn.Context(), c.conn.Context()) {
 			continue
 		}
 		err := p.openAgain()
@@ -50,19 +49,6 @@ func (p *Pipe) reopen() {
 			p.conn.End(&channel.LostError{Err: err})
 		}
 	}
-}
-
-// pause waits for d. It reports whether nothing ended meanwhile.
-func (p *Pipe) pause(d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-p.conn.Context().Done():
-	case <-p.client.conn.Context().Done():
-	}
-	return false
 }
 
 // missing reports whether the pipe still has no link and may get one. If not, the goroutine that asks is to return.
@@ -91,25 +77,4 @@ func (p *Pipe) openAgain() error {
 	p.attaching.Lock()
 	defer p.attaching.Unlock()
 	return p.attachTo(conn, &w)
-}
-
-// finalForPipe reports whether an attempt's error says that no later one will do better. It is for
-// a peer who was there: that there is no such name says a server, too, that keeps names in memory
-// alone and was restarted, until the peer is back.
-func finalForPipe(err error) bool {
-	var changed *keys.ChangedKeyError
-	var refused *channel.Error
-	switch {
-	case errors.As(err, &changed):
-		return true
-	case !errors.As(err, &refused) || !refused.Remote:
-		return false
-	}
-	switch refused.Code {
-	case channel.CodeClosed, channel.CodeShutdown, channel.CodeLimit, channel.CodeTimeout, channel.CodeCanceled,
-		channel.CodeUnknownPeer,
-		channel.CodeNotConnected, channel.CodeBusy, channel.CodeGone:
-		return false
-	}
-	return true
 }

@@ -166,7 +166,7 @@ func (r *roster) ask(ctx context.Context, c *Client, request *service.PresenceRe
 			r.back.reset()
 			return p, nil
 		}
-		if err := c.pause(ctx, &r.back); err != nil { // a server that does not wait
+		if err := c.waitTurn(ctx, &r.back); err != nil { // a server that does not wait
 			return nil, err
 		}
 	}

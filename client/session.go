@@ -27,10 +27,10 @@ type session struct {
 	// What the first welcome said, and each that resumes says again.
 	maxMessage, features uint32
 
-	attempt uint64 // of the last token
-	grace   time.Duration
-	dead    bool // it cannot be resumed any more
-	began   time.Time
+	tokens      uint64 // how many the client has sent, which numbers the last
+	grace       time.Duration
+	unresumable bool // it cannot be resumed any more
+	began       time.Time
 
 	// Of the present connection.
 	welcomed   time.Time
@@ -87,20 +87,21 @@ func (s *session) connected(w *wire.Welcome, cfg *Config) {
 
 // token asks the server to go on with the session, in the handshake that has the hash before the token.
 func (s *session) token(hash [resume.HashSize]byte, position uint64, anew bool) *wire.Token {
-	s.attempt++
+	s.tokens++
 	return &wire.Token{
-		Anew: anew, Session: s.id, Attempt: s.attempt, Position: position,
-		Proof: s.secret.ClientProof(hash, s.id, s.attempt, position),
+		Anew: anew, Session: s.id, Attempt: s.tokens, Position: position,
+		Proof: s.secret.ClientProof(hash, s.id, s.tokens, position),
 	}
 }
 
 // proven reports whether the welcome that resumed the session came from who has its secret, and over this connection.
 func (s *session) proven(conn *secure.Conn, w *wire.Welcome) bool {
-	return resume.Equal(w.Proof, s.secret.ServerProof([resume.HashSize]byte(conn.HandshakeHash()), s.id, s.attempt,
+	return resume.Equal(w.Proof, s.secret.ServerProof([resume.HashSize]byte(conn.HandshakeHash()), s.id, s.tokens,
 		w.Position))
 }
 
-// away reports whether the connection is lost, and since when. It is not before it is known why.
+// away reports whether the connection is lost, and since when. It reports false until Config.Lost
+// of the stream has told why.
 func (s *session) away() (since time.Time, away bool) {
 	if s.stream == nil {
 		return time.Time{}, false
@@ -111,8 +112,8 @@ func (s *session) away() (since time.Time, away bool) {
 	return since, away && s.lost != nil
 }
 
-// over reports whether the link has ended, and there is nothing left to carry.
-func (s *session) over() bool {
+// linkDone reports whether the link has ended, and there is nothing left to carry.
+func (s *session) linkDone() bool {
 	select {
 	case <-s.link.Done():
 		return true
@@ -121,12 +122,12 @@ func (s *session) over() bool {
 	}
 }
 
-// ended reports whether the link has ended, though it may still have to say so.
-func (s *session) ended() bool { return s.link.Context().Err() != nil }
+// linkEnding reports whether the link has ended, though it may still have to say so.
+func (s *session) linkEnding() bool { return s.link.Context().Err() != nil }
 
 // fail ends the session: it cannot be resumed.
 func (s *session) fail(err error) {
-	s.dead = true
+	s.unresumable = true
 	if s.stream != nil {
 		s.stream.Fail(err)
 	}
@@ -135,7 +136,7 @@ func (s *session) fail(err error) {
 
 // cause is why there is no connection.
 func (s *session) cause() error {
-	if s.ended() {
+	if s.linkEnding() {
 		return context.Cause(s.link.Context())
 	}
 	s.mu.Lock()
@@ -168,8 +169,8 @@ func (s *session) renewIn() time.Duration {
 	return max(0, time.Until(since.Add(s.renewAfter)))
 }
 
-// expire ends a session that the server cannot have any more, as it keeps one for its grace after
-// it has missed the connection: which may be late later than we did.
+// expire ends a session that the server cannot have any more. The server keeps a session for grace
+// from when it noticed the loss, at most late after we did.
 func (s *session) expire(late time.Duration, last error) bool {
 	since, away := s.away()
 	if !away || time.Since(since) < s.grace+late {
@@ -179,8 +180,8 @@ func (s *session) expire(late time.Duration, last error) bool {
 	return true
 }
 
-// broken reports whether the session ended while it had a connection, with CLOSE or because
+// endedWhileConnected reports whether the session ended while it had a connection, with CLOSE or because
 // somebody broke the protocol.
-func (s *session) broken() bool {
-	return s.over() && (s.stream != nil || closedByPeer(s.cause()) != nil)
+func (s *session) endedWhileConnected() bool {
+	return s.linkDone() && (s.stream != nil || closedByPeer(s.cause()) != nil)
 }
