@@ -169,7 +169,7 @@ func TestCloseComesThrough(t *testing.T) {
 			require.NoError(t, alice.Send(ctx, "up", numbered(i, 1000)))
 		}
 		go func() {
-			<-time.After(time.Second)
+			<-time.After(100 * time.Millisecond) // after a second the random waits may be too long for Close
 			w.net.fail(false)
 		}()
 		require.NoError(t, alice.CloseWithReason(300, "bye"))
