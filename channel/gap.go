@@ -13,8 +13,17 @@ import "fmt"
 // taken may have been, or not; none that is not counted in Sent was.
 //
 // Each channel is told of once: by its next Send or SendAcked, or all that are left by Flush, by
-// Close, or by the end of the connection. The call that returns it has sent nothing (but see
-// Counted), and things go on with the next.
+// Close, or by the end of the connection; calls that wait when the connection ends are all told,
+// each of its own channel. The call that returns it has sent nothing (but see Counted), and things
+// go on with the next.
+//
+// Who keeps what was sent on each channel can send again what may be lost, though some of it may
+// then come twice:
+//
+//	for _, g := range gap.Channels {
+//		sent := texts[g.Channel] // all that Send has accepted on it, and SendAcked if Counted
+//		lost[g.Channel] = sent[len(sent)-int(g.Lost):]
+//	}
 type GapError struct {
 	// Err is why the connection ended, a *LostError or a *CloseError as a rule: errors.As finds them.
 	Err error
@@ -26,7 +35,8 @@ type GapError struct {
 	// each channel, but for those that an earlier GapError was about.
 	Taken uint64
 
-	// Channels are those with messages that are not known to have been taken, by name. The names are this end's own.
+	// Channels are those that this is the news of, by name: the one that was sent on, or all that
+	// are left; none in the cause of a Context if all has been told of. The names are this end's own.
 	Channels []ChannelGap
 
 	// Counted is set if SendAcked returned this for the message that it had sent itself, which is
@@ -39,6 +49,7 @@ type ChannelGap struct {
 	Channel string // its name
 	Sent    uint64 // how many messages Send has accepted, from the first connection on
 	Taken   uint64 // how many of them are known to have been taken
+	Lost    uint64 // how many of them this is the news of, those that were sent last: they are not known to have been taken
 }
 
 // Error says in one line how many messages are known to have been taken, and why the connection

@@ -147,7 +147,7 @@ func testCloseTells(t *testing.T, lose func(*testing.T, *network, *client.Client
 	err := conn.Close()
 	var gap *channel.GapError
 	require.ErrorAs(t, err, &gap)
-	require.Equal(t, []channel.ChannelGap{{Channel: "up", Sent: 4, Taken: 1}}, gap.Channels)
+	require.Equal(t, []channel.ChannelGap{{Channel: "up", Sent: 4, Taken: 1, Lost: 3}}, gap.Channels)
 	require.ErrorAs(t, err, new(*channel.LostError))
 	require.Equal(t, wire.CloseTimeout, time.Since(begun))
 	require.NoError(t, conn.Close(), "again")

@@ -117,7 +117,7 @@ func TestThiefInTheMiddle(t *testing.T) {
 		err := alice.Send(t.Context(), "up", []byte("after"))
 		var gap *channel.GapError
 		require.ErrorAs(t, err, &gap)
-		require.Equal(t, []channel.ChannelGap{{Channel: "up", Sent: 2, Taken: 1}}, gap.Channels)
+		require.Equal(t, []channel.ChannelGap{{Channel: "up", Sent: 2, Taken: 1, Lost: 1}}, gap.Channels)
 		require.NoError(t, alice.SendAcked(t.Context(), "up", []byte("after")))
 		require.Equal(t, "before", <-taken)
 		require.Equal(t, "after", <-taken)

@@ -283,7 +283,7 @@ func TestPipesEndWithTheSession(t *testing.T) {
 				var gap *channel.GapError
 				require.Equal(t, !taken, errors.As(err, &gap))
 				if !taken {
-					require.Equal(t, []channel.ChannelGap{{Channel: "up", Sent: 1}}, gap.Channels)
+					require.Equal(t, []channel.ChannelGap{{Channel: "up", Sent: 1, Lost: 1}}, gap.Channels)
 					err = gap.Err
 				}
 				lost, ok := err.(*channel.LostError)
@@ -351,7 +351,7 @@ func TestRestartedPeer(t *testing.T) {
 		synctest.Wait()
 		var gap *channel.GapError
 		require.ErrorAs(t, bob.SendTo(ctx, "alice", "up", nil), &gap)
-		require.Equal(t, []channel.ChannelGap{{Channel: "x", Sent: 1}}, gap.Channels)
+		require.Equal(t, []channel.ChannelGap{{Channel: "x", Sent: 1, Lost: 1}}, gap.Channels)
 		require.NoError(t, bob.SendTo(ctx, "alice", "up", numbered(0, 0)))
 		require.Equal(t, upTo(1), at.taken())
 		require.Len(t, bob.Pipes(), 2)

@@ -52,7 +52,7 @@ func TestRestartedServer(t *testing.T) {
 		err := alice.Send(ctx, "up", numbered(4, 0))
 		var gap *channel.GapError
 		require.ErrorAs(t, err, &gap)
-		require.Equal(t, []channel.ChannelGap{{Channel: "up", Sent: 4, Taken: 1}}, gap.Channels)
+		require.Equal(t, []channel.ChannelGap{{Channel: "up", Sent: 4, Taken: 1, Lost: 3}}, gap.Channels)
 		var lost *channel.LostError
 		require.ErrorAs(t, err, &lost)
 		require.NoError(t, alice.Send(ctx, "up", numbered(5, 0)))

@@ -70,6 +70,7 @@ func bothGaps(a, b *channel.GapError) *channel.GapError {
 		}
 		both.Channels[i].Sent += g.Sent
 		both.Channels[i].Taken += g.Taken
+		both.Channels[i].Lost += g.Lost
 	}
 	return both
 }

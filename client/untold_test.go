@@ -89,7 +89,7 @@ func TestSendToSomebodyRestarted(t *testing.T) {
 				}
 				var gap *channel.GapError
 				require.ErrorAs(t, err, &gap)
-				require.Equal(t, []channel.ChannelGap{{Channel: "up", Sent: 3, Taken: 1}}, gap.Channels)
+				require.Equal(t, []channel.ChannelGap{{Channel: "up", Sent: 3, Taken: 1, Lost: 2}}, gap.Channels)
 				begun := time.Now()
 				require.NoError(t, alice.SendTo(ctx, "bob", "up", numbered(0, 0)))
 				require.Less(t, time.Since(begun), time.Second)
@@ -121,7 +121,7 @@ func TestSendToSomebodyRestartedAtLeastOnce(t *testing.T) {
 		<-time.After(10 * time.Minute)
 		var gap *channel.GapError
 		require.ErrorAs(t, alice.SendTo(ctx, "bob", "up", nil), &gap)
-		require.Equal(t, []channel.ChannelGap{{Channel: "up", Sent: 3, Taken: 1}}, gap.Channels)
+		require.Equal(t, []channel.ChannelGap{{Channel: "up", Sent: 3, Taken: 1, Lost: 2}}, gap.Channels)
 		p, err := alice.PipeTo(ctx, "bob")
 		require.NoError(t, err)
 		require.NoError(t, p.SendAcked(ctx, "up", numbered(1, 0)))
@@ -152,7 +152,7 @@ func TestTwoGaps(t *testing.T) {
 		w.dial("bob", nil)
 		var gap *channel.GapError
 		require.ErrorAs(t, alice.SendTo(ctx, "bob", "up", nil), &gap)
-		require.Equal(t, []channel.ChannelGap{{Channel: "down", Sent: 1}, {Channel: "up", Sent: 4, Taken: 1}}, gap.Channels)
+		require.Equal(t, []channel.ChannelGap{{Channel: "down", Sent: 1, Lost: 1}, {Channel: "up", Sent: 4, Taken: 1, Lost: 3}}, gap.Channels)
 		require.Equal(t, []uint64{5, 1}, []uint64{gap.Sent, gap.Taken})
 		require.NoError(t, alice.SendTo(ctx, "bob", "up", nil))
 	})

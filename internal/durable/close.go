@@ -2,6 +2,7 @@ package durable
 
 import (
 	"context"
+	"errors"
 
 	"github.com/pysock/pysock/channel"
 )
@@ -27,19 +28,28 @@ func (c *Conn) Close(code channel.Code, text string) error {
 	if c.last != nil {
 		c.linkEnded(c.last)
 	}
-	l, alive, reason, untold := c.last, c.alive, c.reason, c.gap != nil
+	l, alive, reason, untold := c.last, c.alive, c.reason, c.gap
+	left := c.ending(reason)
 	c.end(channel.ErrClosed)
 	c.mu.Unlock()
+	var gap *channel.GapError
 	if !alive {
-		if untold || c.books.Pending() && c.cfg.Resend {
-			return c.books.Gap(reason, true)
+		if errors.As(left, &gap) && len(gap.Channels) > 0 {
+			return gap
 		}
 		return nil
 	}
 	unsent := l.Resending()
 	err := l.Close(code, text)
-	if err == nil && (untold || unsent) {
-		err = c.books.Gap(reason, true)
+	switch {
+	case errors.As(err, &gap):
+		return withChannels(gap, untold)
+	case err == nil && unsent:
+		return c.books.Gap(reason, true)
+	case err == nil && untold != nil:
+		gap = c.books.Gap(untold.Err, true).(*channel.GapError)
+		gap.Channels = untold.Channels
+		return gap
 	}
 	return err
 }

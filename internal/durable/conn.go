@@ -45,18 +45,17 @@ type Conn struct {
 	present atomic.Pointer[link.Link]
 
 	mu      sync.Mutex
-	last    *link.Link          // the present link, or the last one
-	alive   bool                // last has not ended
-	drain   *link.Link          // the one before, closed by the other side: what has arrived on it comes first; nil if there is none
-	reason  error               // why the last link has ended
-	gap     *channel.GapError   // to be told; nil if there is none
-	lossy   map[string]struct{} // channels of the gap that nobody has been told of
-	heard   bool                // a caller has been told of all that the last link left, or of the end
-	ended   bool                // no link will follow
-	changed chan struct{}       // closed and replaced when any of these changes; nil while nobody waits
-	timer   *time.Timer         // ends the Conn if no link comes
-	run     bool                // Run was called
-	pull    bool                // Receive was called
+	last    *link.Link        // the present link, or the last one
+	alive   bool              // last has not ended
+	drain   *link.Link        // the one before, closed by the other side: what has arrived on it comes first; nil if there is none
+	reason  error             // why the last link has ended
+	gap     *channel.GapError // of the channels that nobody has been told of; nil if there are none
+	heard   bool              // a caller has been told of all that the last link left, or of the end
+	ended   bool              // no link will follow
+	changed chan struct{}     // closed and replaced when any of these changes; nil while nobody waits
+	timer   *time.Timer       // ends the Conn if no link comes
+	run     bool              // Run was called
+	pull    bool              // Receive was called
 }
 
 // New makes a Conn that has no link yet. Calls wait for its first one.
@@ -173,7 +172,7 @@ func (c *Conn) linkEnded(l *link.Link) {
 	c.present.Store(nil)
 	var gap *channel.GapError
 	if errors.As(c.reason, &gap) && !c.cfg.Resend {
-		c.noteGap(gap, l.Lossy())
+		c.noteGap(gap)
 	}
 	if c.reason == channel.ErrClosed || c.cfg.Wait == 0 || c.final(c.reason) {
 		c.end(c.reason)
@@ -226,7 +225,7 @@ func (c *Conn) end(err error) {
 		return
 	}
 	if err != channel.ErrClosed {
-		err = c.books.Gap(err, c.gap != nil)
+		err = c.ending(err)
 	}
 	if c.alive || c.gap != nil {
 		c.heard = false

@@ -1,9 +1,11 @@
 package durable
 
 import (
+	"context"
 	"errors"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -32,7 +34,7 @@ func TestAtMostOnce(t *testing.T) {
 
 		w.attach()
 		g := gapOf(t, w.send("x", "never"))
-		require.Equal(t, []channel.ChannelGap{{Channel: "x", Sent: 3, Taken: 1}}, g.Channels)
+		require.Equal(t, []channel.ChannelGap{{Channel: "x", Sent: 3, Taken: 1, Lost: 2}}, g.Channels)
 		require.NoError(t, w.send("x", "4"), "it is told once")
 		m := w.take()
 		require.Equal(t, "4", string(m.Body))
@@ -99,20 +101,72 @@ func TestGapOfEachChannel(t *testing.T) {
 		<-w.lost
 		w.attach()
 		require.NoError(t, w.send("d", "1"), "nothing of it is lost")
-		want := []channel.ChannelGap{{Channel: "a", Sent: 1}, {Channel: "b", Sent: 1}, {Channel: "c", Sent: 1}}
-		require.Equal(t, want, gapOf(t, w.send("b", "never")).Channels)
+		requireLost(t, w.send("b", "never"), channel.ChannelGap{Channel: "b", Sent: 1, Lost: 1})
 		require.NoError(t, w.send("b", "2"))
 		w.cut() // two untold losses meet two new ones
 		<-w.lost
 		w.attach()
-		want = []channel.ChannelGap{{Channel: "a", Sent: 1}, {Channel: "b", Sent: 2}, {Channel: "c", Sent: 1}, {Channel: "d", Sent: 1}}
-		require.Equal(t, want, gapOf(t, w.send("a", "never")).Channels)
+		requireLost(t, w.send("a", "never"), channel.ChannelGap{Channel: "a", Sent: 1, Lost: 1})
 		require.NoError(t, w.send("a", "2"))
 		require.NoError(t, w.send("e", "1"))
-		require.True(t, isGap(w.c.Flush(t.Context())), "of b, c and d")
+		requireLost(t, w.c.Flush(t.Context()), channel.ChannelGap{Channel: "b", Sent: 2, Lost: 1},
+			channel.ChannelGap{Channel: "c", Sent: 1, Lost: 1}, channel.ChannelGap{Channel: "d", Sent: 1, Lost: 1})
 		require.NoError(t, w.send("c", "2"))
 		require.NoError(t, w.send("d", "2"))
+		w.cut()
+		<-w.lost
+		requireLost(t, w.send("c", "never"), channel.ChannelGap{Channel: "c", Sent: 2, Lost: 1})
+		requireLost(t, w.c.Close(0, ""), channel.ChannelGap{Channel: "a", Sent: 2, Lost: 1},
+			channel.ChannelGap{Channel: "d", Sent: 2, Lost: 1}, channel.ChannelGap{Channel: "e", Sent: 1, Lost: 1})
 	})
+}
+
+// What was taken after a loss does not come up again with another channel's, and the end of it all
+// lists what nobody has been told of.
+func TestGapIsOfThisLoss(t *testing.T) {
+	for _, ending := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t, Config{Wait: -1})
+			lose := func() {
+				<-time.After(time.Second) // what was taken is reported by then
+				w.cut()
+				<-w.lost
+				w.attach()
+			}
+			w.attach()
+			for _, name := range []string{"a", "b"} {
+				for range 5 {
+					require.NoError(t, w.send(name, "x"))
+				}
+				_, err := w.there.Receive(t.Context(), name)
+				require.NoError(t, err)
+			}
+			lose()
+			requireLost(t, w.send("a", "never"), channel.ChannelGap{Channel: "a", Sent: 5, Taken: 1, Lost: 4})
+			requireLost(t, w.send("b", "never"), channel.ChannelGap{Channel: "b", Sent: 5, Taken: 1, Lost: 4})
+			require.NoError(t, w.c.Flush(t.Context()))
+			for _, name := range []string{"a", "b"} {
+				require.NoError(t, w.send(name, "x"))
+				_, err := w.there.Receive(t.Context(), name)
+				require.NoError(t, err)
+			}
+			require.NoError(t, w.c.Flush(t.Context()))
+			require.NoError(t, w.send("c", "x"))
+			require.NoError(t, w.send("d", "x"))
+			lose()
+			requireLost(t, w.send("c", "never"), channel.ChannelGap{Channel: "c", Sent: 1, Lost: 1})
+			left := channel.ChannelGap{Channel: "d", Sent: 1, Lost: 1}
+			if !ending {
+				requireLost(t, w.c.Flush(t.Context()), left)
+				return
+			}
+			require.NoError(t, w.send("a", "x"))
+			w.c.End(errors.New("it is over"))
+			g := gapOf(t, context.Cause(w.c.Context()))
+			requireLost(t, g, channel.ChannelGap{Channel: "a", Sent: 7, Taken: 2, Lost: 1}, left)
+			require.Equal(t, []uint64{15, 4}, []uint64{g.Sent, g.Taken})
+		})
+	}
 }
 
 // Only a message that SendAcked has begun is counted in the gap that it returns.

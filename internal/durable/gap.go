@@ -16,47 +16,70 @@ type losses struct {
 	all     bool
 }
 
-// noteGap notes what a link has left on the channels of lossy, beside what nobody has been told of
-// from before. What the gap lists of other channels was told before. Call it with mu held.
-func (c *Conn) noteGap(gap *channel.GapError, lossy []string) {
-	if c.gap != nil {
-		merged := *gap
-		merged.Channels = slices.Clone(gap.Channels)
-		for _, old := range c.gap.Channels {
-			if _, untold := c.lossy[old.Channel]; untold && !lists(gap, old.Channel) {
-				merged.Channels = append(merged.Channels, old)
-			}
+// noteGap notes what a link has left, beside what nobody has been told of from before. Call it with mu held.
+func (c *Conn) noteGap(gap *channel.GapError) { c.gap = withChannels(gap, c.gap) }
+
+// withChannels is gap, which lists the channels of an older one too, which may be nil. Of a channel
+// that both list it is the same loss: nothing is sent on a channel before its loss is told.
+func withChannels(gap, older *channel.GapError) *channel.GapError {
+	if older == nil {
+		return gap
+	}
+	both := *gap
+	both.Channels = slices.Clone(gap.Channels)
+	for _, g := range older.Channels {
+		if !lists(gap, g.Channel) {
+			both.Channels = append(both.Channels, g)
 		}
-		slices.SortFunc(merged.Channels, func(a, b channel.ChannelGap) int {
-			return strings.Compare(a.Channel, b.Channel)
-		})
-		gap = &merged
 	}
-	if c.gap = gap; c.lossy == nil {
-		c.lossy = make(map[string]struct{}, len(lossy))
-	}
-	for _, name := range lossy {
-		c.lossy[name] = struct{}{}
-	}
+	slices.SortFunc(both.Channels, func(a, b channel.ChannelGap) int { return strings.Compare(a.Channel, b.Channel) })
+	return &both
 }
 
 func lists(gap *channel.GapError, name string) bool {
 	return slices.ContainsFunc(gap.Channels, func(g channel.ChannelGap) bool { return g.Channel == name })
 }
 
-// untold reports whether there is something to tell. Call it with mu held.
-func (c *Conn) untold(of losses) bool {
-	_, lossy := c.lossy[of.channel]
-	return c.gap != nil && (of.all || lossy)
+// only is gap with the one channel that it is told of to a sender, or, with others, without it.
+func only(gap *channel.GapError, name string, others bool) *channel.GapError {
+	part := *gap
+	part.Channels = slices.DeleteFunc(slices.Clone(gap.Channels), func(g channel.ChannelGap) bool {
+		return (g.Channel == name) == others
+	})
+	return &part
 }
 
-// tell gives the gap to a caller; of these losses there is no more to tell then. Call it with mu held.
+// untold reports whether there is something to tell. Call it with mu held.
+func (c *Conn) untold(of losses) bool { return c.gap != nil && (of.all || lists(c.gap, of.channel)) }
+
+// tell gives what it is to be told of to a caller; of these losses there is no more to tell then. Call it with mu held.
 func (c *Conn) tell(of losses) *channel.GapError {
-	gap := c.gap
-	delete(c.lossy, of.channel)
-	if of.all || len(c.lossy) == 0 {
-		c.gap, c.lossy, c.heard = nil, nil, true
-		c.publish()
+	told := c.gap
+	c.gap = nil
+	if !of.all {
+		left := only(told, of.channel, true)
+		told = only(told, of.channel, false)
+		if len(left.Channels) > 0 {
+			c.gap = left
+			return told
+		}
+	}
+	c.heard = true
+	c.publish()
+	return told
+}
+
+// ending is err, the end of the Conn, as it is to be told: with what the present link may lose, or
+// with Resend any has left, and with what was lost before and nobody has been told of. It is a
+// *channel.GapError, without channels, also if all that the last link has left has been told of:
+// who asks how it ended wants its numbers. Call it with mu held.
+func (c *Conn) ending(err error) error {
+	gap := c.books.Gap(err, true).(*channel.GapError)
+	if !c.alive && !c.cfg.Resend {
+		gap.Channels = nil // they are told, or in c.gap
+	}
+	if gap = withChannels(gap, c.gap); len(gap.Channels) == 0 && !c.books.Pending() {
+		return gap.Err
 	}
 	return gap
 }
@@ -112,8 +135,11 @@ func (c *Conn) over(l *link.Link, err error, of losses, begun bool) (again bool,
 		return true, nil
 	case c.untold(of):
 		return false, c.tell(of)
-	case errors.As(context.Cause(l.Context()), &gap) && (begun || slices.Contains(l.Lossy(), of.channel)):
+	case !errors.As(context.Cause(l.Context()), &gap):
+	case begun && (of.all || !lists(gap, of.channel)):
 		return false, gap // others have been told, too
+	case lists(gap, of.channel):
+		return false, only(gap, of.channel, false)
 	}
 	return true, nil
 }

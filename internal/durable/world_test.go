@@ -88,6 +88,12 @@ func gapOf(t *testing.T, err error) *channel.GapError {
 	return g
 }
 
+// requireLost wants err to tell of these channels, and no others.
+func requireLost(t *testing.T, err error, want ...channel.ChannelGap) {
+	t.Helper()
+	require.Equal(t, want, gapOf(t, err).Channels)
+}
+
 func isGap(err error) bool {
 	var g *channel.GapError
 	return errors.As(err, &g)

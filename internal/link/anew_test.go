@@ -66,7 +66,7 @@ func TestBooksAreBegunAnew(t *testing.T) {
 		l2.Cut(io.EOF)
 		g = gapOf(t, l2.Close(0, ""))
 		require.Equal(t, uint64(wire.MaxChannels+1+3), g.Sent, "from the first link on")
-		require.Equal(t, []channel.ChannelGap{{Channel: "to0", Sent: 1}}, g.Channels)
+		require.Equal(t, []channel.ChannelGap{{Channel: "to0", Sent: 1, Lost: 1}}, g.Channels)
 	})
 }
 

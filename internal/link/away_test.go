@@ -25,7 +25,7 @@ func TestCloseWhileTheConnectionIsAway(t *testing.T) {
 			if !errors.As(err, &gap) {
 				return fmt.Errorf("Close has not told: %v", err)
 			}
-			require.Equal(t, []channel.ChannelGap{{Channel: "x", Sent: 1}}, gap.Channels)
+			require.Equal(t, []channel.ChannelGap{{Channel: "x", Sent: 1, Lost: 1}}, gap.Channels)
 			require.ErrorAs(t, err, new(*channel.LostError))
 			return l.Close(0, "")
 		},

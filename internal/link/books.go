@@ -228,14 +228,15 @@ func (b *Books) lossy() (names []string) {
 }
 
 // Lossy are the channels of which the end of this link is the first to tell that messages may be
-// lost; the *channel.GapError lists those of earlier links too. They are sorted.
+// lost: those that its *channel.GapError lists. They are sorted.
 func (l *Link) Lossy() []string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.lossy
 }
 
-// gap makes the error that tells of what is not known to have been taken. Call it as pending.
+// gap makes the error that tells of what is pending: not known to have been taken, and not told of
+// by the end of an earlier link. Call it as pending.
 func (b *Books) gap(err error) *channel.GapError {
 	var inner *channel.GapError
 	if errors.As(err, &inner) {
@@ -245,8 +246,9 @@ func (b *Books) gap(err error) *channel.GapError {
 	for key, o := range b.out {
 		g.Sent += o.next
 		g.Taken += o.taken
-		if o.next > o.taken { // services have none, so there are no two of a name
-			g.Channels = append(g.Channels, channel.ChannelGap{Channel: key.name, Sent: o.next, Taken: o.taken})
+		if lost := o.pending(); lost > 0 { // services have none, so there are no two of a name
+			g.Channels = append(g.Channels,
+				channel.ChannelGap{Channel: key.name, Sent: o.next, Taken: o.taken, Lost: lost})
 		}
 	}
 	slices.SortFunc(g.Channels, func(a, b channel.ChannelGap) int { return strings.Compare(a.Channel, b.Channel) })

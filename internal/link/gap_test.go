@@ -73,7 +73,7 @@ func TestGapNumbers(t *testing.T) {
 				require.ErrorIs(t, err, channel.CodeShutdown)
 				require.Equal(t, uint64(8), g.Sent)
 				require.Equal(t, test.count+1, g.Taken)
-				require.Equal(t, []channel.ChannelGap{{Channel: "x", Sent: 7, Taken: test.count}}, g.Channels)
+				require.Equal(t, []channel.ChannelGap{{Channel: "x", Sent: 7, Taken: test.count, Lost: 7 - test.count}}, g.Channels)
 				require.Equal(t, fmt.Sprintf("%d of 8 messages are known to have been taken: the other side closed the connection: the server is shutting down",
 					test.count+1), err.Error())
 			})
@@ -185,7 +185,7 @@ func TestGapOverLinks(t *testing.T) {
 		synctest.Wait()
 		r.conn.Cut()
 		<-l.Done()
-		require.Equal(t, []channel.ChannelGap{{Channel: "x", Sent: 3, Taken: 1}}, gapOf(t, context.Cause(l.Context())).Channels)
+		require.Equal(t, []channel.ChannelGap{{Channel: "x", Sent: 3, Taken: 1, Lost: 2}}, gapOf(t, context.Cause(l.Context())).Channels)
 		require.True(t, books.Pending())
 
 		l, r = against(t, &Config{Books: books})
@@ -204,7 +204,7 @@ func TestGapOverLinks(t *testing.T) {
 		l.Cut(io.ErrUnexpectedEOF)
 		g := gapOf(t, context.Cause(l.Context()))
 		require.Equal(t, channel.GapError{Err: g.Err, Sent: 6, Taken: 3,
-			Channels: []channel.ChannelGap{{Channel: "x", Sent: 4, Taken: 2}, {Channel: "y", Sent: 2, Taken: 1}}}, *g)
+			Channels: []channel.ChannelGap{{Channel: "y", Sent: 2, Taken: 1, Lost: 1}}}, *g, "of x nothing more is lost")
 		require.Equal(t, g, gapOf(t, books.Gap(g, false)), "a gap is not put into another")
 	})
 }

@@ -260,7 +260,7 @@ func TestGapIsNotOfGroupMessages(t *testing.T) {
 		r.conn.Cut()
 		<-l.Done()
 		g := gapOf(t, context.Cause(l.Context()))
-		require.Equal(t, []channel.ChannelGap{{Channel: "x", Sent: 1}}, g.Channels)
+		require.Equal(t, []channel.ChannelGap{{Channel: "x", Sent: 1, Lost: 1}}, g.Channels)
 		require.EqualValues(t, 1, g.Sent)
 		require.Equal(t, []string{"x"}, l.Lossy())
 		require.Len(t, books.Outstanding(), 1)

@@ -219,7 +219,7 @@ func TestOurClientDoesNotSendAgain(t *testing.T) {
 		err := c.Flush(t.Context())
 		var gap *channel.GapError
 		require.ErrorAs(t, err, &gap)
-		require.Equal(t, []channel.ChannelGap{{Channel: "log", Sent: 2, Taken: 1}}, gap.Channels)
+		require.Equal(t, []channel.ChannelGap{{Channel: "log", Sent: 2, Taken: 1, Lost: 1}}, gap.Channels)
 		require.NoError(t, c.Send(t.Context(), "log", []byte("2")))
 		require.NoError(t, c.Flush(t.Context()))
 		g.next(t, "0", "2")
