@@ -216,25 +216,6 @@ func (b *Books) pending() (n uint64) {
 	return n
 }
 
-// lossy are the names of the channels with messages that are pending. Call it as pending.
-func (b *Books) lossy() (names []string) {
-	for key, o := range b.out {
-		if o.pending() > 0 {
-			names = append(names, key.name)
-		}
-	}
-	slices.Sort(names)
-	return names
-}
-
-// Lossy are the channels of which the end of this link is the first to tell that messages may be
-// lost: those that its *channel.GapError lists. They are sorted.
-func (l *Link) Lossy() []string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.lossy
-}
-
 // gap makes the error that tells of what is pending: not known to have been taken, and not told of
 // by the end of an earlier link. Call it as pending.
 func (b *Books) gap(err error) *channel.GapError {

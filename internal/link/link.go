@@ -173,7 +173,6 @@ type Link struct {
 	end          error             // why the link is not open any more
 	err          error             // end, or the *channel.GapError about it
 	gap          *channel.GapError // what was not known to have been taken at the end; nil if all was
-	lossy        []string          // the channels for which that is news: not told by the end of an earlier link
 	books        *Books
 	owns         bool // books.out is guarded by mu and this link's
 	closing      wire.Reason

@@ -139,7 +139,7 @@ func (l *Link) setEnd(err error) {
 	if l.owns {
 		l.owns = false
 		if l.books.pending() > 0 {
-			l.gap, l.lossy = l.books.gap(nil), l.books.lossy()
+			l.gap = l.books.gap(nil)
 		}
 	}
 	l.end, l.err = err, err
