@@ -52,8 +52,8 @@ type Message struct {
 	// this end did not keep up, as a server may choose to for what it sends to many. Of what
 	// members send to a group only that counts which was left out on the same connection, with all
 	// that a session resumes. What waited for a receiver whose session the server has ended, as too
-	// slow for what it sends to many, is counted nowhere. It is 0 as a rule, for requests always, and is not used of a message
-	// that is sent.
+	// slow for what it sends to many, is counted nowhere. It is 0 as a rule, for requests always,
+	// and is not used of a message that is sent.
 	Missed uint64
 
 	// Group is the group that a received message was sent to, empty if it was sent to this end

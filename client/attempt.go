@@ -88,7 +88,8 @@ func (k *keeper) begin(conn *secure.Conn, w *wire.Welcome) error {
 	s.link = link.New(lower, &link.Config{
 		Initiator: true, Peer: &c.peer, From: c, Mux: c.mux, Listeners: &c.fromServer, OpenPipe: c.pipeOpened,
 		MaxMessage: c.cfg.maxMessage(), PeerMaxMessage: w.MaxMessage, StreamWindow: c.cfg.StreamWindow,
-		Logger: c.cfg.Logger, Books: c.conn.Books(), GroupMessages: true, Services: c.services(number), ServicesAtOnce: true,
+		Logger: c.cfg.Logger, Books: c.conn.Books(), GroupMessages: true, Services: c.services(number),
+		ServicesAtOnce: true,
 	})
 	k.session = s
 	c.tally.begin(s.link, s)

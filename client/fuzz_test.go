@@ -18,7 +18,8 @@ import (
 // all that is promised of them.
 func FuzzAnswers(f *testing.F) {
 	key := bytes.Repeat([]byte{9}, 32)
-	peer := service.Peer{Name: "bob", Key: key, Groups: []string{"a", "b"}, State: service.Away, Since: 1_700_000_000_000, Away: 1_700_000_000_001}
+	peer := service.Peer{Name: "bob", Key: key, Groups: []string{"a", "b"}, State: service.Away, Since: 1_700_000_000_000,
+		Away: 1_700_000_000_001}
 	epoch := make([]byte, 16)
 	entry := service.Entry{Number: 8, Time: 1, Channel: "chat", From: "bob", Key: key, Encoding: channel.Text, Body: []byte("x")}
 	for _, v := range []any{

@@ -194,7 +194,8 @@ func (k *keeper) comeBack() bool {
 	}
 }
 
-// waitAfterLoss is how long to wait after a loss before the first attempt: not at all if the network lost the connection.
+// waitAfterLoss is how long to wait after a loss before the first attempt: not at all if the
+// network lost the connection.
 func (k *keeper) waitAfterLoss() time.Duration {
 	s := k.session
 	broken := s.endedWhileConnected()

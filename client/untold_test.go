@@ -152,7 +152,8 @@ func TestTwoGaps(t *testing.T) {
 		w.dial("bob", nil)
 		var gap *channel.GapError
 		require.ErrorAs(t, alice.SendTo(ctx, "bob", "up", nil), &gap)
-		require.Equal(t, []channel.ChannelGap{{Channel: "down", Sent: 1, Lost: 1}, {Channel: "up", Sent: 4, Taken: 1, Lost: 3}}, gap.Channels)
+		require.Equal(t, []channel.ChannelGap{{Channel: "down", Sent: 1, Lost: 1}, {Channel: "up", Sent: 4, Taken: 1, Lost: 3}},
+			gap.Channels)
 		require.Equal(t, []uint64{5, 1}, []uint64{gap.Sent, gap.Taken})
 		require.NoError(t, alice.SendTo(ctx, "bob", "up", nil))
 	})

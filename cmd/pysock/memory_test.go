@@ -14,13 +14,15 @@ import (
 )
 
 func TestSize(t *testing.T) {
-	for text, want := range map[string]amount{"64KiB": 64 << 10, "512MiB": 512 << 20, "4GiB": 4 << 30, "1TiB": 1 << 40, "1536MiB": 1536 << 20} {
+	for text, want := range map[string]amount{"64KiB": 64 << 10, "512MiB": 512 << 20, "4GiB": 4 << 30, "1TiB": 1 << 40,
+		"1536MiB": 1536 << 20} {
 		var s amount
 		require.NoError(t, s.Set(text))
 		assert.Equal(t, want, s)
 		assert.Equal(t, text, s.short())
 	}
-	for _, text := range []string{"", "0", "1", "4G", "4GB", "GiB", "-1GiB", "+1GiB", "0MiB", "1.5GiB", "4 GiB", "4gib", "9999999TiB", "99999999999999999999KiB"} {
+	for _, text := range []string{"", "0", "1", "4G", "4GB", "GiB", "-1GiB", "+1GiB", "0MiB", "1.5GiB", "4 GiB", "4gib", "9999999TiB",
+		"99999999999999999999KiB"} {
 		assert.Error(t, new(amount).Set(text), text)
 	}
 }
