@@ -15,8 +15,10 @@ import (
 // lost is called when the session's connection is lost and there is no other.
 func (s *Session) lost(error) {
 	s.server.mu.Lock()
-	defer s.server.mu.Unlock()
 	s.server.watch(s)
+	s.server.mu.Unlock()
+	s.checkClock(&s.fromServer) // who is away is not waited for as long
+	s.checkClock(&s.fromClients)
 }
 
 // isAway reports whether the session is without a connection now.

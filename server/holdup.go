@@ -13,21 +13,20 @@ import (
 // back slowly while nobody does: who takes a little now and then must not hold them up again and
 // again. When it shows Server.SlowTimeout the session has had its share. Nor does a new session of
 // the same key begin at zero: see holdups. It is at zero once more when the client has come back
-// over another connection, but only once until it has gone back by itself, for the same reason.
-// overflow.mu guards it.
+// over another connection, but not again before it would have gone back by itself, for the same
+// reason. overflow.mu guards it.
 type holdup struct {
 	share
 	waiting map[*waiter]int // who waits for room, and the number that the session has there
 	since   time.Time       // the clock runs since then, if anybody waits
-	began   time.Time       // when it first ran since it was at zero
+	began   time.Time       // when it first ran since it was at zero; what holds for a connection made later has not been seen to
 	timer   *time.Timer     // ends when the clock shows SlowTimeout; nil before anybody waited
 }
 
-// share is what a clock shows that does not run, and whether it has begun anew because the client
-// was back.
+// share is what a clock shows that does not run.
 type share struct {
-	used  time.Duration
-	again bool
+	used   time.Duration
+	spared time.Time // a client that is back over another connection has had the time anew, and has it not again until then
 }
 
 const (
@@ -64,17 +63,7 @@ func newHoldups(slowTimeout time.Duration, most int) *holdups {
 func (h *holdups) share(of holdupOf, now time.Time) share {
 	it, _, _ := h.of.get(of, now)
 	it.used -= min(it.used, now.Sub(it.at)/holdupBack)
-	it.again = it.again && it.used > 0
 	return it.share
-}
-
-// put sets what a clock shows that has stopped. Other sessions of the key have clocks as well: the
-// one that shows most counts.
-func (h *holdups) put(of holdupOf, it share, now time.Time) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	it.used = max(it.used, h.share(of, now).used)
-	h.of.put(of, of.key, stopped{it, now}, now)
 }
 
 // begin is what a clock shows that begins to run.
@@ -84,11 +73,25 @@ func (h *holdups) begin(of holdupOf, now time.Time) share {
 	return h.share(of, now)
 }
 
-// reset sets a clock to zero, once.
-func (h *holdups) reset(of holdupOf, now time.Time) share {
+// put sets what a clock shows that has stopped. Other sessions of the key have clocks as well: the
+// one that shows most counts.
+func (h *holdups) put(of holdupOf, it share, now time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	it := share{again: true}
+	before := h.share(of, now)
+	it.used = max(it.used, before.used)
+	if before.spared.After(it.spared) {
+		it.spared = before.spared
+	}
+	h.of.put(of, of.key, stopped{it, now}, now)
+}
+
+// spare sets a clock to zero that shows used, which it is not again before so much would have gone
+// back by itself.
+func (h *holdups) spare(of holdupOf, used time.Duration, now time.Time) share {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	it := share{spared: now.Add(holdupBack * used)}
 	h.of.put(of, of.key, stopped{it, now}, now)
 	return it
 }
@@ -110,8 +113,12 @@ func (s *Session) waitLeft(o *overflow) time.Duration {
 	if s.conn == nil {
 		return s.server.slowTimeout() - h.used - now.Sub(h.since)
 	}
-	if since, _ := s.conn.Traffic(); !h.again && since.After(h.began) {
-		h.share, h.since = s.server.holdups.reset(s.holdupOf(o), now), since
+	if since, _ := s.conn.Traffic(); since.After(h.began) && !now.Before(h.spared) {
+		h.share = s.server.holdups.spare(s.holdupOf(o), h.used+now.Sub(h.since), now)
+		h.began = now
+		if since.After(h.since) {
+			h.since = since
+		}
 	}
 	left := s.server.slowTimeout() - h.used - now.Sub(h.since)
 	if since, away := s.conn.Away(); away {
@@ -138,7 +145,7 @@ func (s *Session) beginWait(o *overflow, w *waiter, i int) bool {
 	}
 	if len(h.waiting) == 0 {
 		if h.timer == nil {
-			h.timer = time.AfterFunc(left, func() { s.clockRanOut(o) })
+			h.timer = time.AfterFunc(left, func() { s.checkClock(o) })
 		} else {
 			h.timer.Reset(left)
 		}
@@ -164,18 +171,29 @@ func (s *Session) endWait(o *overflow, w *waiter) {
 	}
 }
 
-// clockRanOut is called by the timer when the clock should show SlowTimeout.
-func (s *Session) clockRanOut(o *overflow) {
+// checkClock has those who wait look again if they have no time left.
+func (s *Session) checkClock(o *overflow) {
+	if s.watchClock(o) {
+		return
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.hold.wake()
+}
+
+// watchClock sets the timer anew, for the time that is left now, and reports whether there is any:
+// the client may have come back, or gone away, since it was set.
+func (s *Session) watchClock(o *overflow) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if len(o.hold.waiting) == 0 {
-		return
+		return true
 	}
-	if left := s.waitLeft(o); left > 0 {
+	left := s.waitLeft(o)
+	if left > 0 {
 		o.hold.timer.Reset(left)
-		return
 	}
-	o.hold.wake()
+	return left > 0
 }
 
 // offerAgain offers a message again to a session that had no room for it. errNoRoom says to wait on.
@@ -184,10 +202,7 @@ func (s *Session) offerAgain(o *overflow, d *delivery) error {
 	if !errors.Is(err, errNoRoom) {
 		return err
 	}
-	o.mu.Lock()
-	left := s.waitLeft(o)
-	o.mu.Unlock()
-	if left > 0 {
+	if s.watchClock(o) {
 		return err
 	}
 	return s.giveUp(o, d)

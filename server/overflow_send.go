@@ -53,11 +53,11 @@ func (s *Session) sendSlowly(d *delivery) error {
 		return s.send(context.Background(), d)
 	}
 	for began := time.Now(); ; {
-		err := s.sendWhileItMoves(d, began)
+		moved, err := s.sendWhileItMoves(d, began)
 		if !errors.Is(err, errTooSlow) {
 			return err
 		}
-		again, ok := s.wasGone(began)
+		again, ok := s.wasGone(moved)
 		if !ok {
 			return err
 		}
@@ -70,11 +70,12 @@ const looks = 4
 
 // sendWhileItMoves sends a message, and gives up with errTooSlow if since a moment, or since what
 // is sent on the channel has last moved, SlowTimeout is over: a message before it may be large, or
-// the line slow.
-func (s *Session) sendWhileItMoves(d *delivery, since time.Time) error {
+// the line slow. Then moved is since when nothing has.
+func (s *Session) sendWhileItMoves(d *delivery, since time.Time) (moved time.Time, err error) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	look := s.server.slowTimeout() / looks
 	before := s.link.Progress(d.Channel)
+	moved = since
 	var timer *time.Timer
 	var mu sync.Mutex
 	mu.Lock() // until timer is set
@@ -85,9 +86,9 @@ func (s *Session) sendWhileItMoves(d *delivery, since time.Time) error {
 			return
 		}
 		if now := s.link.Progress(d.Channel); now != before {
-			since, before = time.Now(), now
+			moved, before = time.Now(), now
 		}
-		if time.Since(since) >= s.server.slowTimeout() {
+		if time.Since(moved) >= s.server.slowTimeout() {
 			cancel(errTooSlow)
 			return
 		}
@@ -96,7 +97,10 @@ func (s *Session) sendWhileItMoves(d *delivery, since time.Time) error {
 	mu.Unlock()
 	defer timer.Stop()
 	defer cancel(nil) // before, so that it is not set anew
-	return s.send(ctx, d)
+	err = s.send(ctx, d)
+	mu.Lock()
+	defer mu.Unlock()
+	return moved, err
 }
 
 // soonHeard is how long a client that is there may take for a sign of life. One that takes longer

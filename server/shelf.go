@@ -9,7 +9,7 @@ import (
 
 // A shelf remembers things of keys for a time: so many in all, and so many of one key, so that a
 // key pushes out its own before those of others. What is too old is not found any more, and goes
-// with the next that is put there. The server's mu guards it.
+// with the next that is put there. Its owner's lock guards it.
 type shelf[ID comparable, V any] struct {
 	keep       time.Duration
 	most, each int

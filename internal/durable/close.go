@@ -46,8 +46,11 @@ func (c *Conn) Close(code channel.Code, text string) error {
 		return withChannels(gap, untold)
 	case err == nil && unsent:
 		return c.books.Gap(reason, true)
-	case err == nil && untold != nil:
-		gap = c.books.Gap(untold.Err, true).(*channel.GapError)
+	case untold != nil:
+		if err == nil {
+			err = untold.Err
+		}
+		gap = c.books.Gap(err, true).(*channel.GapError)
 		gap.Channels = untold.Channels
 		return gap
 	}

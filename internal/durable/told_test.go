@@ -94,3 +94,18 @@ func TestCloseUnanswered(t *testing.T) {
 		})
 	}
 }
+
+// Close tells what nobody has been told of also if the link is lost just then.
+func TestCloseTellsAsTheLinkIsLost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, Config{Wait: -1})
+		w.attach()
+		require.NoError(t, w.send("x", "1"))
+		w.cut()
+		<-w.lost
+		w.attach()
+		synctest.Wait()
+		w.conn.Cut() // and the reader has not seen it yet
+		requireLost(t, w.c.Close(0, ""), channel.ChannelGap{Channel: "x", Sent: 1, Lost: 1})
+	})
+}
