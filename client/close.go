@@ -29,10 +29,11 @@ func (c *Client) CloseWithReason(code channel.Code, text string) error {
 }
 
 // CloseContext is CloseWithReason for who has no time to lose: when ctx ends it waits no longer for
-// the peers of its pipes, nor for a connection that is lost, and ends the session. The server is
-// told, and ends with it what is left of the pipes, of which their peers hear as CodeGone; a session
-// that is not ended it would keep for as long as one of a client that may come back. While there is
-// a connection that takes a round-trip time more, or a few seconds if the server does not answer.
+// the peers of its pipes, nor for a connection that is lost, and ends the session. If there is a
+// connection the server is told, and ends with it what is left of the pipes, of which their peers
+// hear as CodeGone; a session that is not ended it would keep for as long as one of a client that
+// may come back. While there is a connection that takes a round-trip time more, or a few seconds if
+// the server does not answer.
 func (c *Client) CloseContext(ctx context.Context, code channel.Code, text string) error {
 	begun := time.Now()
 	c.mu.Lock()

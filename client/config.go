@@ -111,10 +111,10 @@ type Config struct {
 	// addresses.
 	Timeout time.Duration
 
-	// PipeTimeout is how long a peer may take to answer when a pipe is opened to him, at first and
-	// again after a loss; 0 for Timeout. One who has lost his connection answers when he is back:
-	// to wait for him set it to more than a server's grace, two minutes as a rule, and let ctx
-	// bound OpenPipe. Handshakes of pipes that others open are bounded by Timeout.
+	// PipeTimeout is how long a peer may take to answer OpenPipe; 0 for Timeout. One who has lost
+	// his connection answers when he is back: to wait for him set it to more than a server's grace,
+	// two minutes as a rule, and let ctx bound OpenPipe. Each attempt to open a pipe anew after a
+	// loss, and handshakes of pipes that others open, are bounded by Timeout.
 	PipeTimeout time.Duration
 
 	// KeepAlive is how long the connection may be silent before the client asks whether the server

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/pysock/pysock/channel"
 	"github.com/pysock/pysock/internal/wire"
@@ -43,7 +44,7 @@ func (c *Client) OpenPipe(ctx context.Context, name string) (*Pipe, error) {
 	defer done()
 	var number [wire.IDSize]byte
 	rand.Read(number[:])
-	conn, w, err := c.connectPipe(ctx, trust, number)
+	conn, w, err := c.connectPipe(ctx, trust, number, c.cfg.PipeTimeout)
 	if err != nil {
 		return nil, err
 	}
@@ -63,9 +64,9 @@ func (c *Client) OpenPipe(ctx context.Context, name string) (*Pipe, error) {
 	return p, nil
 }
 
-// connectPipe opens a stream to a peer and shakes hands with it.
-func (c *Client) connectPipe(ctx context.Context, trust *peerTrust,
-	number [wire.IDSize]byte) (*secure.Conn, wire.Welcome, error) {
+// connectPipe opens a stream to a peer and shakes hands with it, which takes at most so long.
+func (c *Client) connectPipe(ctx context.Context, trust *peerTrust, number [wire.IDSize]byte,
+	timeout time.Duration) (*secure.Conn, wire.Welcome, error) {
 	open := wire.PipeOpen{Opener: c.self.pipeName(), Target: trust.name}
 	rand.Read(open.ID[:])
 	hello, err := (&wire.Hello{MaxMessage: c.cfg.maxMessage(), Instance: number}).Append(nil)
@@ -81,7 +82,7 @@ func (c *Client) connectPipe(ctx context.Context, trust *peerTrust,
 	}
 	conn, err := secure.Initiate(ctx, stream, &secure.Config{
 		Key: c.cfg.Keys.Private, Pipe: binding(open), Hello: hello, VerifyPeer: trust.check,
-		Timeout: c.cfg.PipeTimeout,
+		Timeout: timeout,
 	})
 	if err != nil {
 		return nil, wire.Welcome{}, pipeError(trust.name, err)

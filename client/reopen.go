@@ -70,7 +70,7 @@ func (p *Pipe) openAgain() error {
 	defer cancel(nil)
 	defer context.AfterFunc(c.conn.Context(), func() { cancel(context.Cause(c.conn.Context())) })()
 	trust := &peerTrust{name: p.peer.Name, known: p.peer.Key, path: c.cfg.Keys.Path}
-	conn, w, err := c.connectPipe(ctx, trust, p.id.number)
+	conn, w, err := c.connectPipe(ctx, trust, p.id.number, c.cfg.Timeout)
 	if err != nil {
 		return err
 	}

@@ -60,7 +60,8 @@ func (s *Server) lose(sess *Session, why error) {
 }
 
 // toEnding is what all ends that begin here have in common; reason is nil if it is not this side
-// that decides on it. What was decided before stays. Call it with mu held.
+// that decides on it. The reason of an end that has begun before stays; that of a close which still
+// delivers what waits gives way. Call it with mu held.
 func (s *Server) toEnding(sess *Session, reason *channel.Error) {
 	if !sess.ending && sess.link.Context().Err() == nil {
 		sess.reason = reason
@@ -164,6 +165,9 @@ type endReason = channel.Error
 
 // endReasonMemory is the most that one takes, with what it takes to find it.
 const endReasonMemory = 1 << 10
+
+// holdupMemory is that for how long sessions of a key have held others up, in both of their queues.
+const holdupMemory = 2 << 10
 
 // forbidResume lets nobody go on with a session from now on. Who tries is told why, if that is a
 // reason not to come back, for the grace time. Call it with mu held.

@@ -83,7 +83,9 @@ func (h *holdups) put(of holdupOf, it share, now time.Time) {
 	if before.spared.After(it.spared) {
 		it.spared = before.spared
 	}
-	h.of.put(of, of.key, stopped{it, now}, now)
+	if it.used > 0 || it.spared.After(now) {
+		h.of.put(of, of.key, stopped{it, now}, now)
+	}
 }
 
 // spare sets a clock to zero that shows used, which it is not again before so much would have gone

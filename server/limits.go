@@ -24,7 +24,7 @@ import (
 //	                + 1,024 × 21 KiB                        channels that the server's application sends on, and the sizes of what is not taken of each
 //	                + ResumeBuffer                          sent, and kept until the client's side has it
 //	                + 2 × 960 KiB                           sequences of its instance, and of one that is not there
-//	                + 1 KiB                                 a session that has ended, and why
+//	                + 3 KiB                                 a session that has ended, and why; how long its key has held others up
 //	                + 7 MiB + MaxMessage                    what it asks the server itself for
 //	                + 272 KiB )                             buffers of what is being read and written
 //
@@ -145,7 +145,7 @@ func (l Limits) Memory() int64 {
 		sendMemory +
 		l.ResumeBuffer +
 		2*link.BooksMemory +
-		endReasonMemory +
+		endReasonMemory + holdupMemory +
 		servicesMemory + l.MaxMessage +
 		bufferMemory
 	return 2*int64(l.MaxHandshakes)*handshakeMemory + int64(l.MaxSessions)*int64(session)

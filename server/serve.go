@@ -23,7 +23,8 @@ func (s *Server) keepAlive() time.Duration {
 	return s.KeepAlive
 }
 
-// ListenAndServe listens on the TCP address, the key file's if it is empty, and serves until ctx ends. See Serve.
+// ListenAndServe listens on the TCP address, the key file's if it is empty, says so in the log, and
+// serves until ctx ends. See Serve.
 func (s *Server) ListenAndServe(ctx context.Context, address string) error {
 	if err := s.start(); err != nil {
 		return err
@@ -39,6 +40,7 @@ func (s *Server) ListenAndServe(ctx context.Context, address string) error {
 	if err != nil {
 		return err
 	}
+	s.logger().Info("pysock: listening", "address", ln.Addr().String())
 	return s.Serve(ctx, ln)
 }
 

@@ -111,15 +111,19 @@ func (x *exchange) bound(ctx context.Context) (context.Context, context.CancelFu
 	return context.WithTimeoutCause(ctx, d, &lateError{d.String()})
 }
 
-// forEver is how long a pipe may be without its peer, and how long he may take to answer, when
-// nothing but --timeout is to end the command.
+// forEver is how long a pipe may be without its peer when nothing but --timeout is to end the command.
 const forEver = 100 * 365 * 24 * time.Hour
+
+// knockTimeout is how long a peer who is waited for may take to answer before he is asked again. It
+// is long, as the server counts pipes that were given up, and not for ever: an answer may be lost
+// with the process that was about to give it.
+const knockTimeout = time.Minute
 
 // config is how the client connects: once, or with again as often as it takes.
 func (x *exchange) config() *client.Config {
 	cfg := &client.Config{Transient: true, NoPipes: true, Handler: new(channel.Mux), NoReconnect: !x.again}
 	if x.again {
-		cfg.Delivery, cfg.PipeGrace, cfg.PipeTimeout = client.AtLeastOnce, forEver, forEver
+		cfg.Delivery, cfg.PipeGrace, cfg.PipeTimeout = client.AtLeastOnce, forEver, knockTimeout
 	}
 	cfg.Handler.Fallback(discard)
 	return cfg
@@ -182,8 +186,11 @@ func (x *exchange) connect(ctx context.Context, e *env, bye *farewell) (conn cha
 	return p, done, nil
 }
 
-// openAgain is how often somebody is looked for who is not connected.
-const openAgain = 250 * time.Millisecond
+// Waits between looking for somebody who is not connected, or takes no more pipes.
+const (
+	openAgain     = 250 * time.Millisecond
+	mostOpenAgain = 2 * time.Second
+)
 
 // openPipe opens the pipe. With --again it waits for a peer who is not connected, or does not answer
 // as his connection is lost: he may be on his way back, as after a restart of the server.
@@ -192,7 +199,7 @@ func (x *exchange) openPipe(ctx context.Context, notes io.Writer, c *client.Clie
 		defer x.tellAbsent(notes, c)()
 	}
 	var absent error // the last that says so
-	for {
+	for wait := openAgain; ; wait = min(2*wait, mostOpenAgain) {
 		knocked := time.Now()
 		p, err := c.OpenPipe(ctx, x.to)
 		switch {
@@ -205,7 +212,7 @@ func (x *exchange) openPipe(ctx context.Context, notes io.Writer, c *client.Clie
 		}
 		absent = err
 		select {
-		case <-time.After(openAgain):
+		case <-time.After(wait):
 		case <-ctx.Done():
 			return nil, x.pipeError(ctx, c, absent)
 		}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"strconv"
@@ -36,18 +35,17 @@ type printer struct {
 	met     map[keys.PublicKey]bool
 }
 
-// errUnprinted is what one who asks is told.
-var errUnprinted = errors.New("it could not be printed")
-
 // handle prints one message. Once it is enough it does not return before the connection has been
 // closed, so that what comes next is not taken, and its sender knows.
 func (p *printer) handle(ctx context.Context, from channel.Conn, m *channel.Message) error {
 	if p.print(from, m) {
 		if m.IsRequest() {
+			// If that fails who asked is gone, or will not know.
 			if _, failed := p.result(); failed != nil {
-				return errUnprinted
+				_ = m.ReplyError(channel.CodeFailed, "it could not be printed")
+			} else {
+				_ = m.Reply(ctx, nil)
 			}
-			_ = m.Reply(ctx, nil) // who asked is gone, or will not know: it was printed all the same
 		}
 		<-p.ended
 	}

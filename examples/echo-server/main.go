@@ -19,7 +19,6 @@ func main() {
 		log.Printf("%s says %q", m.From.Name, m.Body)
 		return from.Send(ctx, "test", m.Body)
 	})
-	log.Print("listening on ", id.Listen)
 	check(srv.ListenAndServe(context.Background(), ""))
 }
 
