@@ -26,7 +26,7 @@ func (s *Server) Broadcast(ctx context.Context, name string, body []byte) (chann
 // take it at once it waits in a queue of the session's, and nobody waits for that: not the others,
 // nor the caller. When Limits.SendQueue bytes wait for one already, the caller waits too, until ctx
 // ends. How long it may be held up says SlowTimeout; then the session is ended with CodeLimit. That
-// of a client that is away is ended when its queue is full, and not before.
+// of a client that has been away for a second is ended when its queue is full, and not before.
 //
 // The report says whom it did not reach, and why: a client without a handler for the channel, one
 // for which the message is too large, one that was too slow, one whose session ended meanwhile, or,

@@ -125,16 +125,17 @@ type Server struct {
 	// OnGroupChange is called when a session has joined or left a group after it has begun.
 	OnGroupChange func(s *Session, group string, joined bool)
 
-	// SlowTimeout is how long one client may hold up those who send to many; 0 for 5 s. When it
-	// takes nothing of what the application has waiting for it on a channel for so long, or callers
-	// of Broadcast and Group.Send have waited for room so long in all, however many at once, its
-	// session is ended with CodeLimit. Of the latter a twentieth of the time is forgotten in which
-	// nobody waits; a new session of the same key goes on where the last one was, and the count
-	// begins anew once when the client has come back over another connection meanwhile. Who was
-	// away at some time does not count as taking nothing, nor does one that gives no sign of life,
-	// which is asked for: that may be found away, which takes up to 10 s more. What other clients
-	// send to groups ends nobody's session: after so long it is left out, which the report and the
-	// receiver's Message.Missed tell.
+	// SlowTimeout is how long one client may hold up those who send to many; 0 for 5 s. When it takes
+	// nothing of what the application has waiting for it on a channel for so long, or callers of
+	// Broadcast and Group.Send have waited for room so long in all, however many at once, its session
+	// is ended with CodeLimit. Of the latter a twentieth of the time is forgotten in which nobody
+	// waits; a new session of the same key goes on where the last one was, and the count begins anew
+	// when the client has come back over another connection meanwhile, but not again before what it
+	// had shown would have been forgotten. One that is away is waited for a second. Who was away at
+	// some time does not count as taking nothing, nor does one that gives no sign of life, which is
+	// asked for: that may be found away, which takes up to 10 s more. What other clients send to
+	// groups ends nobody's session: after so long it is left out, which the report and the receiver's
+	// Message.Missed tell.
 	SlowTimeout time.Duration
 
 	// Grace is how long a session outlives its connection, for a client that can resume; 0 for 2
